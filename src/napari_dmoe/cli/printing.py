@@ -63,7 +63,7 @@ def say_failed(failed: Sequence[Done], *, is_all: bool) -> None:
 
     One that `is_all` there was needs no name.
     """
-    from napari_dmoe.cohorts.tables.rows import RowError, told_once
+    from napari_dmoe.cohorts.tables.refusals import RowError, told_once
 
     if is_all and len(failed) == 1:
         say(f"napari-dmoe: {failed[0].outcome}", err=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from pathlib import Path
+from typing import Protocol, overload
 
 from napari_dmoe.attributes import is_unknown
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -48,6 +49,64 @@ class Case:
     def __repr__(self) -> str:
         """Show neither whose case it is nor what it shows: that would end in logs."""
         return f"Case(image={self.image!r}, labels={self.labels!r})"
+
+
+class CaseRow(Protocol):
+    """What is known of a case before its files are read; each layout has its own."""
+
+    @property
+    def number(self) -> int:
+        """Row of the table, whose header is row 1; line of a list, from 1."""
+
+    @property
+    def id(self) -> str:
+        """The case's id, unique in its cohort."""
+
+    @property
+    def image(self) -> Path:
+        """Its image's file; ``Path()`` where it has none."""
+
+    @property
+    def labels(self) -> Path | None:
+        """Its truth's file, if there is one."""
+
+    @property
+    def prediction(self) -> Path | None:
+        """The file of a mask that a model made of it, where its table names one."""
+
+    @property
+    def patient(self) -> Patient:
+        """Whom it shows; it may be read from a file when it is asked for."""
+
+    @property
+    def subject(self) -> str | None:
+        """As in :class:`Case`."""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """As in :class:`Case`."""
+
+    @property
+    def further(self) -> Mapping[str, str]:
+        """What stands in columns that are not used."""
+
+    def read(self) -> Case:
+        """Read the image and the truth.
+
+        Raises
+        ------
+        CohortError
+            When there is no image, or one of its files cannot be used.
+        """
+
+    def read_labels(self) -> SpatialImage:
+        """Read the truth alone, of whole numbers; no image is needed.
+
+        Raises
+        ------
+        CohortError
+            When there is none, or it cannot be used.
+        """
 
 
 @dataclass(frozen=True)

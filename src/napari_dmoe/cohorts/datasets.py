@@ -14,15 +14,17 @@ means that a value is not known. A table without ids calls its cases as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
-from napari_dmoe.cohorts.case import Case, CohortError, Selection
+from napari_dmoe.cohorts.case import Case, CaseRow, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
+from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.cohorts.tables.finding import read_found, table_at
 from napari_dmoe.cohorts.tables.reading import TableRows
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
+from napari_dmoe.cohorts.tables.refusals import one_error
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.patient import Patient
 
 
@@ -30,11 +32,17 @@ from napari_dmoe.patient import Patient
 class Cohort(Sequence[Case]):
     """Cases of a table, which are read from disk each time they are asked for."""
 
-    rows: tuple[CohortRow, ...]
+    rows: tuple[CaseRow, ...]
     notices: tuple[str, ...] = ()
     """What was understood of the table, and what was not used, in sentences."""
     title: str = ""
     """Name of the table's file, without its folder."""
+    layout: str = "folder"
+    """How it lies on disk: see :mod:`napari_dmoe.cohorts.layouts.opening`."""
+    classes: tuple[str, ...] = ()
+    """Names of what its labels number, background first, where a layout states them."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with rows that are not among these."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -47,8 +55,23 @@ class Cohort(Sequence[Case]):
 
     def __getitem__(self, index: int | slice) -> Case | Cohort:
         if isinstance(index, slice):
-            return Cohort(self.rows[index], self.notices, self.title)
+            return replace(self, rows=self.rows[index])
         return self.rows[index].read()
+
+    def row_of(self, case: str) -> CaseRow:
+        """Return the row of a case by its id.
+
+        Raises
+        ------
+        CohortError
+            When no case has that id.
+        """
+        for row in self.rows:
+            if row.id == case:
+                return row
+        raise CohortError(
+            f"no case of {self.title or 'the cohort'} has the id {case!r}"
+        )
 
 
 def read_cohort(
@@ -126,11 +149,13 @@ def read_table_rows(
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
     needs_labels: bool = True,
+    needs_image: bool = True,
 ) -> TableRows:
     """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
 
     See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
-    labels are not there is a row without labels, and told.
+    labels are not there is a row without labels, and told; unless it `needs_image`, a
+    row of labels alone is good, too.
     """
     return read_found(
         table_at(path),
@@ -138,10 +163,11 @@ def read_table_rows(
         drivers=drivers,
         columns=columns,
         needs_labels=needs_labels,
+        needs_image=needs_image,
     )
 
 
-def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:
+def rows_of(cases: Sequence[Case]) -> Sequence[Case | CaseRow]:
     """Return what is known of cases, without reading images where a table tells it."""
     if isinstance(cases, Cohort):
         return cases.rows

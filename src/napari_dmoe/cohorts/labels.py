@@ -45,15 +45,7 @@ def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
     CohortError
         When they are no whole numbers, one a pixel of the image, or lie elsewhere.
     """
-    try:
-        labels = label_values.one_number_a_pixel(labels, image.axes)
-    except label_values.LabelError as error:
-        raise CohortError(str(error)) from error
-    if labels.axes != labels.spatial_axes:
-        raise CohortError(
-            f"labels are one number a pixel, but these have the axes "
-            f"{', '.join(labels.axes)}: save them as a grey image"
-        )
+    labels = _one_a_pixel(labels, image.axes)
     if set(labels.axes) == set(image.spatial_axes):
         labels = on_voxels(labels, image)
     if labels.spatial_shape != image.spatial_shape:
@@ -61,6 +53,34 @@ def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
             f"the labels have {labels.spatial_shape} pixels, but the image has "
             f"{image.spatial_shape}"
         )
+    return _in_whole_numbers(labels)
+
+
+def whole_labels(labels: SpatialImage) -> SpatialImage:
+    """Return labels as whole numbers, as they are stored; no image is needed.
+
+    Raises
+    ------
+    CohortError
+        When they are no whole numbers, one a pixel.
+    """
+    return _in_whole_numbers(_one_a_pixel(labels, labels.spatial_axes))
+
+
+def _one_a_pixel(labels: SpatialImage, axes: tuple[str, ...]) -> SpatialImage:
+    try:
+        labels = label_values.one_number_a_pixel(labels, axes)
+    except label_values.LabelError as error:
+        raise CohortError(str(error)) from error
+    if labels.axes != labels.spatial_axes:
+        raise CohortError(
+            f"labels are one number a pixel, but these have the axes "
+            f"{', '.join(labels.axes)}: save them as a grey image"
+        )
+    return labels
+
+
+def _in_whole_numbers(labels: SpatialImage) -> SpatialImage:
     values = np.asarray(labels.data)
     whole = whole_numbers(values)
     return labels if whole is values else replace(labels, data=whole.astype(np.int32))

@@ -32,7 +32,8 @@ from napari_dmoe.cohorts.tables.reading import (
     numbered,
     unlisted_told,
 )
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
+from napari_dmoe.cohorts.tables.refusals import RowError
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,

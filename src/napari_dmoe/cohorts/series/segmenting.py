@@ -27,7 +27,7 @@ from napari_dmoe.cohorts.series.resuming import (
 from napari_dmoe.cohorts.series.rows import series_row
 from napari_dmoe.cohorts.series.table import SUMMARY, SeriesTable
 from napari_dmoe.cohorts.series.truths import TruthReader
-from napari_dmoe.cohorts.tables.rows import one_error
+from napari_dmoe.cohorts.tables.refusals import one_error
 from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.output_names import output_stems

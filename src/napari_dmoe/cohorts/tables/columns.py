@@ -52,6 +52,12 @@ LABEL_COLUMNS = (
 )
 """Columns that may tell the labels' file, as far as there are such files."""
 
+PREDICTION_COLUMNS = (
+    *("prediction", "predictions", "predicted", "pred", "preds"),
+    *("prediction_path", "prediction_file", "predicted_mask", "pred_path", "pred_mask"),
+)
+"""Columns that may tell the file of a mask that a model made, where they name files."""
+
 IMAGE, LABELS, ID, SUBJECT, UNUSED = "image", "labels", "id", "subject", ""
 """What a column may be told to mean, beside the name of an attribute."""
 
@@ -79,6 +85,8 @@ class Columns:
     labels: str | None = None
     is_by_name: bool = False
     """Whether images are found in the folder by their names."""
+    prediction: str | None = None
+    """Tells files of masks that a model made."""
     identity: str | None = None
     """Tells the cases' ids."""
     stated: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +101,7 @@ class Columns:
             name
             for name in self.header
             if name
-            and name not in (self.image, self.labels, self.identity)
+            and name not in self._files
             and (
                 self.stated[name] not in _NO_VALUES
                 if name in self.stated
@@ -115,7 +123,7 @@ class Columns:
         Columns of subjects are returned, too: no model is run for them.
         """
         driving = {name_key(attribute_called(name)) for name in drivers or ()}
-        used = {self.image, self.labels, self.identity, ""}
+        used = {*self._files, ""}
         for name in self.attributes:
             attribute = self.attribute(name)
             is_used = name in self.stated or attribute in ATTRIBUTES
@@ -132,6 +140,15 @@ class Columns:
     def label_columns(self) -> tuple[str, ...]:
         """Columns that may tell the file of the labels."""
         return _in_order(self._open, LABEL_COLUMNS)
+
+    @property
+    def prediction_columns(self) -> tuple[str, ...]:
+        """Columns that may tell the file of a model's mask."""
+        return _in_order(self._open, PREDICTION_COLUMNS)
+
+    @property
+    def _files(self) -> tuple[str | None, ...]:
+        return self.image, self.labels, self.prediction, self.identity
 
     @property
     def _open(self) -> tuple[str, ...]:
@@ -152,8 +169,7 @@ class Columns:
             for column, name in names.items()
             if name not in ATTRIBUTES and name_key(name) not in driving
         ]
-        files = self.image, self.labels, self.identity
-        others = {*self.attributes, *self.subjects, *files, ""}
+        others = {*self.attributes, *self.subjects, *self._files, ""}
         left = [column for column in self.header if column not in others]
         # Attributes by their usual names are in order, whatever drives the model.
         idle = " (which does not drive this model)"
@@ -165,6 +181,8 @@ class Columns:
         ]
         if self.labels not in (None, "labels") and not self.is_by_name:
             said.insert(0, f"{_shown(self.labels or '')} as labels")
+        if self.prediction not in (None, "prediction"):
+            said.insert(0, f"{_shown(self.prediction or '')} as prediction")
         if self.identity not in (None, "id"):
             said.insert(0, f"{_shown(self.identity or '')} as id")
         return [

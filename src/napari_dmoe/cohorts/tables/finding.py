@@ -94,6 +94,7 @@ def read_found(
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
     needs_labels: bool = True,
+    needs_image: bool = True,
 ) -> TableRows:
     """Read a table that was found, as :mod:`napari_dmoe.cohorts.datasets` reads one.
 
@@ -113,6 +114,7 @@ def read_found(
         drivers=drivers,
         columns=columns,
         needs_labels=needs_labels,
+        needs_image=needs_image,
         files=found.files,
     )
     if not read.rows:

@@ -18,13 +18,9 @@ from napari_dmoe.cohorts.tables.matching import (
     files_below,
     files_in,
 )
-from napari_dmoe.cohorts.tables.rows import (
-    BadRow,
-    CohortRow,
-    RowError,
-    RowReader,
-    is_a_file,
-)
+from napari_dmoe.cohorts.tables.refusals import RowError
+from napari_dmoe.cohorts.tables.row_reading import RowReader, is_a_file
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
@@ -89,6 +85,7 @@ def read_rows_of(
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
     needs_labels: bool = True,
+    needs_image: bool = True,
     files: FolderFiles | None = None,
 ) -> TableRows:
     """Read all rows of a table.
@@ -103,6 +100,8 @@ def read_rows_of(
         Attributes that drive the model in hand, for the notices.
     needs_labels : bool
         Whether a row is bad whose labels' path leads nowhere; else it has no labels.
+    needs_image : bool
+        Whether a row needs an image; else one with labels alone is good, too.
     files : FolderFiles, optional
         What the table's folder holds, where it was looked through before.
 
@@ -114,10 +113,17 @@ def read_rows_of(
     try:
         _check_length(table)
         by_name = columns_in(table, subject=subject, stated=columns)
-        known, files, truths = _matched(by_name, table, files)
+        known, files, truths = _matched(by_name, table, files, needs_image=needs_image)
+        known = _with_predictions(known, table)
         further = known.further(drivers)
         reader = RowReader(
-            table, known, files, further, needs_labels=needs_labels, truths=truths
+            table,
+            known,
+            files,
+            further,
+            needs_labels=needs_labels,
+            needs_image=needs_image,
+            truths=truths,
         )
         read = (reader.row(number, cells) for number, cells in lines_of(table))
         rows = tuple(row for row in read if row is not None)
@@ -227,12 +233,20 @@ def _header(table: Path, cells: Sequence[str]) -> list[str]:
 
 
 def _matched(
-    columns: Columns, table: Path, known: FolderFiles | None
+    columns: Columns,
+    table: Path,
+    known: FolderFiles | None,
+    *,
+    needs_image: bool = True,
 ) -> tuple[Columns, FolderFiles | None, FolderFiles | None]:
     """Return the columns with those that tell the files, and the files if by name.
 
     These are the files of all, or those of the labels alone beside images by paths.
     """
+    if not needs_image and columns.image is None:
+        paths = _beside_paths(columns, table, known)
+        if paths[0].labels is not None:
+            return paths
     if columns.image is not None and not _has_names(columns.image, columns, table):
         return _beside_paths(columns, table, known)
     wanted = [*([columns.image] if columns.image else []), *columns.name_columns]
@@ -279,6 +293,18 @@ def _beside_paths(
         return columns, None, None
     labels = _column_of_labels(columns, table, files)
     return replace(columns, labels=labels), None, files if labels else None
+
+
+def _with_predictions(columns: Columns, table: Path) -> Columns:
+    """Find the column of a model's masks: of such a name, and with files in it.
+
+    One of such a name may tell a diagnosis as well.
+    """
+    for name in columns.prediction_columns:
+        cells = islice(_cells(name, columns, table), _SAMPLE)
+        if any(_is_path(table.parent, cell) for cell in cells):
+            return replace(columns, prediction=name)
+    return columns
 
 
 def _is_path(folder: Path, cell: str) -> bool:
@@ -354,6 +380,10 @@ def _with_subjects(
 
 def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator[str]:
     """Say which files were found by name, and what has no file or no row."""
+    if reader.imageless:
+        yield numbered(
+            reader.imageless, "without an image, as there is none of that name"
+        )
     if reader.files is None:
         if reader.without_labels:
             what = "without labels, as there is no such file"

@@ -10,21 +10,21 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CaseRow
 from napari_dmoe.cohorts.datasets import rows_of
-from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.cohorts.tables.subjects import subject_key
 
 _SAMPLE = 2**16
 """Bytes from the middle of a file that tell most files of one size apart."""
 
-Row = Case | CohortRow
+Row = Case | CaseRow
 
 
 def together(cases: Sequence[Case]) -> NDArray[np.int64]:
@@ -83,8 +83,8 @@ def _told(look: Callable[[Row], Hashable], row: Row) -> Hashable:
 
 
 def _at_a_glance(row: Row) -> Hashable:
-    if isinstance(row, CohortRow):
-        return row.image.stat().st_size
+    if not isinstance(row, Case):
+        return None if row.image == Path() else row.image.stat().st_size
     data = row.image.data
     if not isinstance(data, np.ndarray):
         return None

@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CaseRow
 from napari_dmoe.cohorts.datasets import rows_of, subjects_of
-from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.cohorts.tables.subjects import subject_key
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -185,6 +184,8 @@ def files_of(cases: Sequence[Case]) -> frozenset[Path]:
     return frozenset(filter(None, map(file_of, rows_of(cases))))
 
 
-def file_of(row: Case | CohortRow) -> Path | None:
+def file_of(row: Case | CaseRow) -> Path | None:
     """Return an image's file, where a table names it."""
-    return row.image.resolve() if isinstance(row, CohortRow) else None
+    if isinstance(row, Case) or row.image == Path():
+        return None
+    return row.image.resolve()

@@ -1,0 +1,260 @@
+"""Cohorts opened in whichever layout they lie on disk; which one it is is said.
+
+``fairseg`` and ``ham10000`` are read as they are published, ``bids`` is a folder with
+``participants.tsv``, and ``folder`` any table of images, labels and patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
+from napari_dmoe.cohorts.datasets import Cohort, read_table_rows, rows_of, title_of
+from napari_dmoe.cohorts.labels import whole_labels
+from napari_dmoe.cohorts.layouts import fairseg, ham10000
+from napari_dmoe.cohorts.problems import Problem
+from napari_dmoe.cohorts.tables.finding import TABLE
+from napari_dmoe.cohorts.tables.rows import BadRow
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.patient import Patient
+
+Layout = Literal["auto", "fairseg", "ham10000", "folder"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
+"""How a cohort may be said to lie on disk."""
+
+
+def open_cohort(
+    path: str | Path,
+    *,
+    layout: str = "auto",
+    list_file: str | Path | None = None,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_image: bool = True,
+    needs_labels: bool = False,
+) -> Cohort:
+    """Open a cohort; images and labels are read later, one at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+        A table, a list of names, or a folder that holds them or is beside them.
+    layout : {"auto", "fairseg", "ham10000", "folder"}
+        How it lies on disk; ``auto`` recognises it.
+    list_file : str or Path, optional
+        Which list of names (FairSeg) or which split's table (HAM10000) tells the cases,
+        as ``test.txt``: looked for as it is named, in the folder, beside it, and where
+        the layout keeps it.
+    subject, drivers, columns
+        As in :func:`~napari_dmoe.cohorts.datasets.read_cohort`; for tables.
+    needs_image : bool
+        Whether a row without an image is a problem; else its masks can be compared.
+    needs_labels : bool
+        Whether a row without a truth is a problem.
+
+    Returns
+    -------
+    Cohort
+        Its rows can be used; its problems tell of those that cannot, and why, so that
+        a caller refuses the whole or leaves them out. Its notices say what was decided.
+
+    Raises
+    ------
+    CohortError
+        When nothing is there, it is of another layout, or it cannot be read at all.
+    """
+    if layout not in LAYOUTS:
+        raise CohortError(
+            f"there is no layout {layout!r}: expected one of {', '.join(LAYOUTS)}"
+        )
+    source = Path(path)
+    if not source.exists():
+        raise CohortError(f"there is no cohort at {path}: no such file or folder")
+    opened = _published(source, layout, list_file)
+    if opened is None:
+        if list_file is not None:
+            raise CohortError(
+                "a list is for the layouts fairseg and ham10000: this cohort is neither"
+            )
+        opened = _table(source, subject, drivers, columns, needs_image=needs_image)
+    elif columns:
+        raise CohortError(
+            f"the columns of the layout {opened.layout} are known: none can be stated"
+        )
+    return _with_labels(opened) if needs_labels else opened
+
+
+def _published(
+    source: Path, layout: str, list_file: str | Path | None
+) -> Cohort | None:
+    """Open what is in a published layout; None for a table of any other."""
+    is_table = layout == "auto" and (source / TABLE).is_file()
+    if layout == "folder" or is_table:
+        return None
+    if layout in ("auto", fairseg.LAYOUT):
+        archives = fairseg.find_fairseg(source, list_file)
+        if archives is not None:
+            return fairseg.read_fairseg(archives)
+    if layout in ("auto", ham10000.LAYOUT):
+        table = ham10000.find_ham(source, list_file)
+        if table is not None:
+            return ham10000.read_ham(table)
+    if layout != "auto":
+        expected = {
+            fairseg.LAYOUT: "a folder of data_*.npz, or a list of their names",
+            ham10000.LAYOUT: "a CSV with the columns image_id, Path, Sex, Age_multi "
+            "and localization, or its folder",
+        }[layout]
+        raise CohortError(
+            f"{source.name} is not laid out as {layout}: expected {expected}"
+        )
+    return None
+
+
+def _table(
+    source: Path,
+    subject: str | None,
+    drivers: Collection[str] | None,
+    columns: Mapping[str, str] | None,
+    *,
+    needs_image: bool,
+) -> Cohort:
+    read = read_table_rows(
+        source,
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_image=needs_image,
+    )
+    rows: list[CaseRow] = []
+    problems = [
+        problem
+        for row in read.rows
+        if isinstance(row, BadRow)
+        for problem in row.problems
+    ]
+    seen: dict[str, int] = {}
+    for row in read.rows:
+        if isinstance(row, BadRow):
+            continue
+        if row.id in seen:
+            column = read.columns.identity or read.columns.image or ""
+            expected = f"an id of its own; row {seen[row.id]} has this one, too"
+            problems.append(Problem(row.number, column, row.id, expected))
+            continue
+        seen[row.id] = row.number
+        rows.append(row)
+    problems.sort(key=lambda problem: problem.row)
+    return Cohort(tuple(rows), read.notices, read.table.name, problems=tuple(problems))
+
+
+def _with_labels(cohort: Cohort) -> Cohort:
+    """Move rows without a truth to the problems."""
+    without = [row for row in cohort.rows if row.labels is None]
+    expected = "the file of a truth"
+    problems = [Problem(row.number, "labels", "", expected) for row in without]
+    return replace(
+        cohort,
+        rows=tuple(row for row in cohort.rows if row.labels is not None),
+        problems=tuple(
+            sorted((*cohort.problems, *problems), key=lambda problem: problem.row)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class OpenRow:
+    """A case of a sequence, such as an open layer or a drawn phantom."""
+
+    number: int
+    """Place in the sequence, from 1."""
+    cases: Sequence[Case] = field(repr=False)
+    known: Case | CaseRow = field(repr=False)
+    """What is known of it without reading it."""
+
+    @property
+    def id(self) -> str:
+        """The case's id."""
+        return self.known.id
+
+    @property
+    def image(self) -> Path:
+        """Its image's file; ``Path()`` where it has none but is open."""
+        return Path() if isinstance(self.known, Case) else self.known.image
+
+    @property
+    def labels(self) -> Path | None:
+        """Its truth's file, if there is one."""
+        return None if isinstance(self.known, Case) else self.known.labels
+
+    @property
+    def prediction(self) -> Path | None:
+        """The file of a mask that a model made of it."""
+        return None if isinstance(self.known, Case) else self.known.prediction
+
+    @property
+    def patient(self) -> Patient:
+        """Whom it shows."""
+        return self.known.patient
+
+    @property
+    def subject(self) -> str | None:
+        """What cases of one patient or lesion share."""
+        return self.known.subject
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """By what patient and lesion are known again."""
+        return self.known.marks
+
+    @property
+    def further(self) -> Mapping[str, str]:
+        """What is known beside it."""
+        return {} if isinstance(self.known, Case) else self.known.further
+
+    def read(self) -> Case:
+        """Return the case."""
+        return self.cases[self.number - 1]
+
+    def read_labels(self) -> SpatialImage:
+        """Return its truth.
+
+        Raises
+        ------
+        CohortError
+            When there is none.
+        """
+        labels = self.read().labels
+        if labels is None:
+            raise CohortError(f"case {self.number} has no labels")
+        return whole_labels(labels)
+
+
+def cohort_of(cases: Sequence[Case], *, title: str = "") -> Cohort:
+    """Return any cases as a cohort: open layers, phantoms, a part of another cohort.
+
+    Cases of a table stay unread; those of another kind are asked for once here, and
+    again each time they are used. Two of one id are a problem.
+    """
+    if isinstance(cases, Cohort):
+        return cases
+    rows: list[CaseRow] = []
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for number, known in enumerate(rows_of(cases), start=1):
+        if known.id in seen:
+            expected = f"an id of its own; case {seen[known.id]} has this one, too"
+            problems.append(Problem(number, "id", known.id, expected))
+            continue
+        seen[known.id] = number
+        rows.append(OpenRow(number, cases, known))
+    return Cohort(
+        tuple(rows),
+        title=title or title_of(cases),
+        layout="open",
+        problems=tuple(problems),
+    )
