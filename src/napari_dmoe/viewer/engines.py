@@ -16,14 +16,22 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_dmoe.inference.running.waiting import watched
-from napari_dmoe.viewer.checkpoints import find_model, recent_models, remember_model
+from napari_dmoe.viewer.checkpoints import (
+    find_model,
+    recent_cohorts,
+    recent_models,
+    remember_cohort,
+    remember_model,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_dmoe.cohorts.datasets import Cohort
     from napari_dmoe.cohorts.series.listing import Entry
     from napari_dmoe.cohorts.series.segmenting import Done
+    from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
@@ -37,6 +45,10 @@ if TYPE_CHECKING:
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
     from napari_dmoe.training.guarding.at_work import Guarding
+
+
+_SEED = 19
+"""Of the phantoms that the window draws."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +216,22 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def draw_phantoms(kind: str, folder: Path, *, n: int, progress: ProgressHook) -> Path:
+    """Draw a cohort of phantoms into a folder, unless it is there; return its table.
+
+    No bundled model was trained on any of them: its seed is another.
+    """
+    from napari_dmoe.cohorts.tables.finding import TABLE
+    from napari_dmoe.cohorts.writing import write_cohort
+    from napari_dmoe.phantoms.kinds import KINDS
+
+    table = folder / TABLE
+    if table.is_file():  # it is written last
+        return table
+    drawn, notice = KINDS[kind].cohort(n, seed=_SEED), KINDS[kind].notice
+    return write_cohort(folder, drawn, total=n, notice=notice, progress=progress)
+
+
 def _late(name: str) -> Callable[..., Any]:
     """Return what is imported when it is called, named as ``module:function``."""
 
@@ -225,6 +253,12 @@ start_tuning = _late("training.tuning.process:TuningProcess")
 look_at_guard = _late("training.guarding.at_work:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
+open_cohort = _late("cohorts.layouts.opening:open_cohort")
+evaluate = _late("evaluation.evaluating.evaluate:evaluate")
+evaluate_predictions = _late("evaluation.evaluating.predictions:evaluate_predictions")
+read_evaluation = _late("evaluation.reporting.reading:read_any")
+write_report = _late("evaluation.reporting.report:write_report")
+audit = _late("evaluation.counterfactual.audit:audit")
 
 
 @dataclass(frozen=True)
@@ -249,10 +283,19 @@ class Engines:
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
+    recent_cohorts: Callable[[], tuple[str, ...]] = recent_cohorts
+    remember_cohort: Callable[[str], None] = remember_cohort
     release_memory: Callable[[], None] = release_memory
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
     save_sweep: Callable[..., None] = save_sweep
+    open_cohort: Callable[..., Cohort] = open_cohort
+    draw_phantoms: Callable[..., Path] = draw_phantoms
+    evaluate: Callable[..., Evaluated] = evaluate
+    evaluate_predictions: Callable[..., Evaluated] = evaluate_predictions
+    read_evaluation: Callable[..., Evaluated] = read_evaluation
+    audit: Callable[..., Any] = audit
+    write_report: Callable[..., Any] = write_report
     now: Callable[[], float] = time.monotonic
 
 

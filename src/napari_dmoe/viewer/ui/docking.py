@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import npe2
-from qtpy.QtWidgets import QDockWidget, QWidget
+from napari.settings import get_settings
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_dmoe.viewer.contributed import PLUGIN
 
@@ -47,3 +50,26 @@ def contributed_widget(title: str) -> Any:
     contributed = npe2.PluginManager.instance().iter_widgets()
     ours = (each for each in contributed if each.plugin_name == PLUGIN)
     return next(each.get_callable() for each in ours if each.display_name == title)
+
+
+def settle_at_bottom(widget: QWidget, height: int) -> None:
+    """Let a widget that napari is about to dock go to the bottom of its window.
+
+    What the manifest says of its place is not heard yet (napari 0.9): it comes to the
+    right. Where a person has put it elsewhere, napari remembers that, and it stays.
+    """
+    QTimer.singleShot(0, lambda: _settle(widget, height))
+
+
+def _settle(widget: QWidget, height: int) -> None:
+    holder = widget.parentWidget() if isalive(widget) else None
+    if not isinstance(holder, QDockWidget) or holder.isFloating():
+        return
+    window, known = holder.parentWidget(), get_settings().application
+    is_placed = holder.windowTitle() in known.plugin_widget_positions
+    if isinstance(window, QMainWindow) and not is_placed:
+        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+        if window.dockWidgetArea(holder) != bottom:
+            window.addDockWidget(bottom, holder)
+            holder.show()
+        window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
