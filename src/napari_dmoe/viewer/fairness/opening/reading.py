@@ -16,7 +16,8 @@ import numpy as np
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.cohorts.labels import fitting, whole_numbers
-from napari_dmoe.imaging.files import read_image, read_labels
+from napari_dmoe.evaluation.evaluating.mask_reading import PairReading, read_mask
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.masks.truth import NOT_ANNOTATED
 from napari_dmoe.purpose import reason
@@ -134,15 +135,16 @@ def read_pair(files: CaseFiles) -> tuple[Any, Any] | None:
     """
     if not (files.has_truth and files.has_prediction):
         return None
-    try:
-        truth = _read_truth(files, None)
-        prediction = None if truth is None else _read_prediction(files, truth)
-    except (OSError, ValueError):
-        return None  # it is counted as left out, as opening the case says why
-    if truth is None or prediction is None:
+    path = files.case.prediction
+    if path is None:
         return None
-    both = np.asarray(prediction.data), np.asarray(truth.data)
-    return both if both[0].shape == both[1].shape else None
+    try:
+        truth, mask = _truth(files), read_mask(path)
+        if truth is None or not files.classes:
+            return None
+        return PairReading(files.classes).read(truth, mask, files.case.id)
+    except (OSError, ValueError):
+        return None  # it is counted as left out; opening the case says why
 
 
 def _why_no_prediction(files: CaseFiles) -> str:
@@ -176,14 +178,15 @@ def _read_image(files: CaseFiles) -> SpatialImage | None:
 def _read_truth(files: CaseFiles, image: SpatialImage | None) -> SpatialImage | None:
     if not files.has_truth:
         return None
+    labels = _truth(files)
+    return None if labels is None else _as_classes(_placed(labels, image), files)
+
+
+def _truth(files: CaseFiles) -> SpatialImage | None:
     row, path = files.row, files.case.labels
     if row is not None:
-        labels = row.read_labels()
-    elif path is not None:
-        labels = read_labels(path)
-    else:
-        return None
-    return _as_classes(_placed(labels, image), files)
+        return row.read_labels()
+    return None if path is None else read_mask(path)
 
 
 def _read_prediction(
@@ -192,7 +195,7 @@ def _read_prediction(
     path = files.case.prediction
     if path is None:
         return None
-    return _as_classes(_placed(read_labels(path), reference), files)
+    return _as_classes(_placed(read_mask(path), reference), files)
 
 
 def _placed(labels: SpatialImage, reference: SpatialImage | None) -> SpatialImage:
