@@ -18,6 +18,7 @@ from napari_dmoe.evaluation.scoring.mask_pair import (
 from napari_dmoe.evaluation.scoring.metrics import (
     METRICS,
     Score,
+    absolute_volume_difference,
     asd,
     dice,
     hd95,
@@ -25,6 +26,7 @@ from napari_dmoe.evaluation.scoring.metrics import (
     measure_case,
     nsd,
     part_ratio_distance,
+    relative_volume_difference,
 )
 
 FUNDUS = regions_of(("background", "rim", "cup"))
@@ -85,12 +87,26 @@ def test_our_convention_differs_only_where_a_mask_is_empty(published):
 
 # Where only the prediction, only the truth, or neither has a pixel.
 EMPTY = {
-    Presence.ONLY_PREDICTION: {"dice": (0, 1), "iou": (0, 1), "nsd": (0, 0)},
-    Presence.ONLY_TRUTH: {"dice": (0, 0), "iou": (0, 0), "nsd": (0, 0)},
+    Presence.ONLY_PREDICTION: {
+        "dice": (0, 1),
+        "iou": (0, 1),
+        "nsd": (0, 0),
+        "rvd": (math.nan,) * 2,
+        "avd": (16, 16),
+    },
+    Presence.ONLY_TRUTH: {
+        "dice": (0, 0),
+        "iou": (0, 0),
+        "nsd": (0, 0),
+        "rvd": (-1, -1),
+        "avd": (16, 16),
+    },
     Presence.NEITHER: {
         "dice": (math.nan, 0),
         "iou": (math.nan, 0),
         "nsd": (math.nan,) * 2,
+        "rvd": (math.nan,) * 2,
+        "avd": (math.nan,) * 2,
     },
 }
 
@@ -255,6 +271,66 @@ def test_only_overlaps_are_better_when_higher():
     higher = {name for name, metric in METRICS.items() if metric.higher_is_better}
     assert higher == {"dice", "iou", "nsd"}
     assert {name for name, metric in METRICS.items() if metric.is_length} == {*LENGTHS}
+    assert [name for name, metric in METRICS.items() if metric.is_size] == ["avd"]
+    assert [name for name, metric in METRICS.items() if metric.is_signed] == ["rvd"]
+
+
+def test_volumes_differ_as_medpy_counts_them():
+    for a, b, spacing in volumes():
+        masks = pair(a, b, spacing)
+        # medpy.metric.binary.ravd, and that times the truth's volume.
+        ravd = (np.count_nonzero(a) - np.count_nonzero(b)) / float(np.count_nonzero(b))
+        assert relative_volume_difference(masks) == ravd
+        volume = np.count_nonzero(b) * math.prod(spacing)
+        assert absolute_volume_difference(masks) == pytest.approx(abs(ravd) * volume)
+
+
+def test_a_volume_is_in_the_unit_of_its_spacing():
+    truth = np.zeros((4, 6, 6), np.uint8)
+    truth[1:3, 1:4, 1:4] = 1
+    smaller = truth.copy()
+    smaller[2] = 0
+    regions = regions_of(("background", "lesion"))
+    for spacing, expected in ((None, 9), ((5.0, 0.5, 2.0), 45)):
+        found = by_name(measure_case(smaller, truth, regions, spacing=spacing))
+        assert found["lesion_avd"].value == pytest.approx(expected)
+        assert found["lesion_rvd"].value == -0.5
+
+
+def test_the_tolerance_of_the_nsd_can_be_stated_in_millimetres():
+    truth = np.zeros((6, 8, 8), np.uint8)
+    truth[1:3, 2:5, 2:5] = 1
+    moved = np.roll(truth, 2, axis=0)
+    regions = regions_of(("background", "lesion"))
+
+    def found(tolerance):
+        scores = measure_case(
+            moved,
+            truth,
+            regions,
+            metrics=["nsd"],
+            spacing=(5.0, 0.6, 0.6),
+            nsd_tolerance=tolerance,
+        )
+        return scores[0].value
+
+    assert [found(t) for t in (10.0, 5.0, 4.9)] == [1.0, 0.5, found(4.9)]
+    assert found(4.9) < 0.5
+    assert found(None) == found(3.0)
+    for wrong in (0.0, -1.0, math.nan):
+        with pytest.raises(MetricError, match="tolerance of the NSD"):
+            found(wrong)
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (6, 7, 8)])
+def test_what_is_cut_off_around_the_masks_changes_no_score(shape):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        a, b = (rng.integers(0, 3, shape) for _ in range(2))
+        wide = [np.pad(m, 5) for m in (a, b)]
+        ours = [s.value for s in measure_case(a, b, FUNDUS)]
+        theirs = [s.value for s in measure_case(*wide, FUNDUS)]
+        np.testing.assert_array_equal(ours, theirs)
 
 
 MASKS = hnp.arrays(bool, (5, 6), elements=st.booleans())

@@ -49,6 +49,8 @@ class MaskPair:
         Pixel size along each axis; 1 by default. Distances are in its unit.
     whole : MaskPair, optional
         The same of what the region is a part of.
+    nsd_tolerance : float, optional
+        Largest distance of surfaces that agree, in the unit of the spacing.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class MaskPair:
     truth: Mask
     spacing: tuple[float, ...] | None = None
     whole: MaskPair | None = None
+    nsd_tolerance: float | None = None
 
     def __post_init__(self) -> None:
         if self.predicted.shape != self.truth.shape:
@@ -80,6 +83,11 @@ class MaskPair:
                 f"the spacing {self.spacing} does not fit masks with "
                 f"{self.truth.ndim} axes: expected one positive number for each"
             )
+        tolerance = self.nsd_tolerance
+        if tolerance is not None and not (np.isfinite(tolerance) and tolerance > 0):
+            raise MetricError(
+                f"the tolerance of the NSD is {tolerance}: expected a positive length"
+            )
 
     @classmethod
     def of(
@@ -89,15 +97,16 @@ class MaskPair:
         *,
         region: Region,
         spacing: Sequence[float] | None = None,
+        nsd_tolerance: float | None = None,
     ) -> MaskPair:
         """Take one region out of two (*S) label arrays."""
         sides = None if spacing is None else tuple(float(side) for side in spacing)
 
         def masks(labels: tuple[int, ...]) -> tuple[Mask, Mask]:
-            return np.isin(predicted, labels), np.isin(truth, labels)
+            return _is_one_of(predicted, labels), _is_one_of(truth, labels)
 
         whole = None if region.whole is None else cls(*masks(region.whole), sides)
-        return cls(*masks(region.labels), sides, whole)
+        return cls(*masks(region.labels), sides, whole, nsd_tolerance)
 
     @cached_property
     def n_predicted(self) -> int:
@@ -144,3 +153,11 @@ class MaskPair:
         if self.presence is not Presence.BOTH:
             raise MetricError("an empty mask has no surface to measure a distance from")
         return surface_distances(self.predicted, self.truth, self.spacing)
+
+
+def _is_one_of(values: NDArray[np.integer], labels: tuple[int, ...]) -> Mask:
+    """Return where values are one of a few labels; np.isin takes ten times as long."""
+    found = np.zeros(values.shape, np.bool_)
+    for label in labels:
+        found |= values == label
+    return found

@@ -1,4 +1,4 @@
-"""What is measured of one case: overlaps, surface distances, the cup-to-disc ratio.
+"""What is measured of one case: overlaps, distances, volumes, the cup-to-disc ratio.
 
 A metric is one function of a
 :class:`~napari_dmoe.evaluation.scoring.mask_pair.MaskPair` and its line in
@@ -11,26 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.evaluation.scoring.label_pair import checked, within_box
 from napari_dmoe.evaluation.scoring.mask_pair import (
     MaskPair,
     MetricError,
     Presence,
     Region,
-)
-from napari_dmoe.imaging.label_values import (
-    FULL_SCALE,
-    LabelError,
-    counted,
-    foreground_value,
-    is_soft,
-    not_classes,
-    of_one_class,
-    whole_numbers,
 )
 from napari_dmoe.inference.masks import pairs
 
@@ -86,8 +77,8 @@ def nsd(pair: MaskPair, tolerance: float | None = None) -> float:
     pair : MaskPair
         The masks.
     tolerance : float, optional
-        Largest distance that agrees, in the unit of the spacing; :data:`NSD_PIXELS`
-        sides of the smallest pixel by default.
+        Largest distance that agrees, in the unit of the spacing; by default the pair's
+        own, or else :data:`NSD_PIXELS` sides of the smallest pixel.
 
     Returns
     -------
@@ -103,9 +94,40 @@ def nsd(pair: MaskPair, tolerance: float | None = None) -> float:
     if pair.presence is not Presence.BOTH:
         return math.nan if pair.presence is Presence.NEITHER else 0.0
     if tolerance is None:
-        # A little more, so that rounding does not decide about five pixels exactly.
-        tolerance = NSD_PIXELS * min(pair.spacing or (1.0,)) * (1 + 1e-9)
+        tolerance = pair.nsd_tolerance
+    if tolerance is None:
+        tolerance = NSD_PIXELS * min(pair.spacing or (1.0,))
+    # A little more, so that rounding does not decide about five pixels exactly.
+    tolerance *= 1 + 1e-9
     return float((np.hstack(pair.surface_distances) <= tolerance).mean())
+
+
+def relative_volume_difference(pair: MaskPair) -> float:
+    """Return (V_prediction - V_truth) / V_truth, of areas for planes.
+
+    Signed: above 0 the prediction is too large. NaN where the truth is empty.
+
+    References
+    ----------
+    MedPy, ``medpy.metric.binary.ravd``, which is signed, too; T. Heimann et al.,
+    Comparison and evaluation of methods for liver segmentation from CT datasets, IEEE
+    Trans. Med. Imaging 28 (2009), doi:10.1109/TMI.2009.2013851.
+    """
+    if not pair.n_true:
+        return math.nan
+    return (pair.n_predicted - pair.n_true) / pair.n_true
+
+
+def absolute_volume_difference(pair: MaskPair) -> float:
+    """Return |V_prediction - V_truth|, of areas for planes.
+
+    In the unit of the spacing, squared or cubed: mm² or mm³; in pixels without a
+    spacing. NaN where both masks are empty.
+    """
+    if pair.presence is Presence.NEITHER:
+        return math.nan
+    pixel = math.prod(pair.spacing or (1.0,))
+    return abs(pair.n_predicted - pair.n_true) * pixel
 
 
 def part_ratio_distance(pair: MaskPair) -> float:
@@ -146,6 +168,11 @@ class Metric:
         Scores of empty masks under the reference convention, where they differ.
     of_parts : bool
         Whether it is measured only of regions that are part of a whole.
+    is_size : bool
+        Whether it is in the unit of the spacing, squared in planes, cubed in volumes.
+    is_signed : bool
+        Whether 0 is best and both sides of it are worse: of two means the one nearer
+        to 0 is the better one.
     """
 
     title: str
@@ -154,6 +181,8 @@ class Metric:
     is_length: bool = False
     published_when_empty: Mapping[Presence, float] = field(default_factory=dict)
     of_parts: bool = False
+    is_size: bool = False
+    is_signed: bool = False
 
     def score(self, pair: MaskPair, convention: Convention) -> float:
         """Return the score of one pair of masks."""
@@ -177,6 +206,12 @@ METRICS: Mapping[str, Metric] = {
         "ASD, prediction to truth", asd, False, True, published_when_empty=_DISTANCE
     ),
     "nsd": Metric("NSD", nsd, True),
+    "rvd": Metric(
+        "Relative volume difference", relative_volume_difference, False, is_signed=True
+    ),
+    "avd": Metric(
+        "Absolute volume difference", absolute_volume_difference, False, is_size=True
+    ),
     "cdr_distance": Metric(
         "Cup-to-disc ratio distance", part_ratio_distance, False, of_parts=True
     ),
@@ -212,6 +247,7 @@ def measure_case(
     metrics: Sequence[str] = tuple(METRICS),
     spacing: Sequence[float] | None = None,
     convention: Convention = "default",
+    nsd_tolerance: float | None = None,
 ) -> tuple[Score, ...]:
     """Measure every region of one case.
 
@@ -229,6 +265,9 @@ def measure_case(
         Pixel size along each axis; 1 by default. Lengths are in its unit.
     convention : {"default", "reference"}
         How empty masks are scored.
+    nsd_tolerance : float, optional
+        Tolerance of the NSD in the unit of the spacing; :data:`NSD_PIXELS` pixels by
+        default, as published.
 
     Returns
     -------
@@ -266,14 +305,12 @@ def measure_case(
         raise MetricError(
             f"there is no convention {convention!r}: use default or reference"
         )
-    predicted, truth = (
-        _as_classes(what, masks, regions)
-        for what, masks in (("prediction", predicted), ("truth", truth))
-    )
-    _refuse_other_numbers(predicted, truth, regions)
+    labels = within_box(*checked(predicted, truth, regions), regions)
     scores = []
     for region in regions:
-        pair = MaskPair.of(predicted, truth, region=region, spacing=spacing)
+        pair = MaskPair.of(
+            *labels, region=region, spacing=spacing, nsd_tolerance=nsd_tolerance
+        )
         for name in metrics:
             metric = METRICS[name]
             if metric.of_parts and pair.whole is None:
@@ -281,54 +318,3 @@ def measure_case(
             value = metric.score(pair, convention)
             scores.append(Score(region.name, name, value, metric.presence(pair)))
     return tuple(scores)
-
-
-def _measured(regions: Sequence[Region]) -> set[int]:
-    """Return every label that regions are made of."""
-    return {label for r in regions for label in (*r.labels, *(r.whole or ()))}
-
-
-def _refuse_other_numbers(
-    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
-) -> None:
-    """Refuse a mask whose labels mean nothing in the other: all of it would score 0."""
-    classes = _measured(regions)
-    found = {"prediction": counted(predicted), "truth": counted(truth)}
-    own = {what: set(values) - {0} for what, values in found.items()}
-    for what, other in (("prediction", "truth"), ("truth", "prediction")):
-        is_known = not own[what] or own[what] & (classes | own[other])
-        if own[other] & classes and not is_known:
-            listed = ", ".join(map(str, sorted(own[what])))
-            wanted = ", ".join(map(str, sorted(classes)))
-            raise MetricError(
-                f"the {what} shows the labels {listed}, of which none is measured "
-                f"({wanted}) and none is in the {other}: save both masks with the same "
-                "number for the same class"
-            )
-
-
-def _as_classes(
-    what: str, masks: NDArray[Any], regions: Sequence[Region]
-) -> NDArray[Any]:
-    """Return labels as classes, of which the regions name those that are measured."""
-    if np.ma.is_masked(masks):
-        raise MetricError(
-            f"the {what} has masked pixels, and whether they belong to a class is not "
-            "known: fill them, or leave them out of both masks"
-        )
-    try:
-        values = whole_numbers(np.asarray(masks))
-    except LabelError as error:
-        raise MetricError(f"the {what}: {error}") from error
-    classes = _measured(regions)
-    most = max(classes, default=1)
-    if not values.size or int(values.max()) <= most:
-        return values
-    found = counted(values)
-    # Any other number may be a class that is not measured.
-    if foreground_value(found) not in FULL_SCALE and not is_soft(found):
-        return values
-    read = of_one_class(values, found, "the class") if classes == {1} else None
-    if read is None:
-        raise MetricError(f"the {what}: {not_classes(found, most + 1)}")
-    return read[0]

