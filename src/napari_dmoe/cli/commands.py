@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from napari_dmoe.cli.audit import audit
 from napari_dmoe.cli.case import case
 from napari_dmoe.cli.demo import demo
 from napari_dmoe.cli.fine_tune import fine_tune
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
+_FOR_EVERYBODY = demo, inspect, segment, sweep, audit, replay, case
 _FOR_TRAINING = phantoms, train, fine_tune
 for command in _FOR_EVERYBODY + _FOR_TRAINING:
     app.command()(command)
