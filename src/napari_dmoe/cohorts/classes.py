@@ -5,7 +5,7 @@ One reading serves a whole cohort: what its masks hold is only clear from all of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -74,6 +74,31 @@ class LabelReading:
         """Keep what a person should know of a case; each is told once for all cases."""
         for notice in notices:
             self._notices.setdefault(notice, {})[case] = None
+
+    def notices_of(self, case: str) -> tuple[str, ...]:
+        """Return what was understood of the labels of one case."""
+        return tuple(notice for notice, own in self._notices.items() if case in own)
+
+    def so_far(self) -> dict[str, Any]:
+        """Return what the masks read so far decide of further ones, as JSON holds it.
+
+        Notices are not among it: see :meth:`notices_of`.
+        """
+        values = {str(value): case for value, case in self._values.items()}
+        seen = {"bare": self._bare, "partly": self._partly, "given": self._given}
+        return {"values": values, **seen}
+
+    def go_on(self, so_far: Mapping[str, Any]) -> None:
+        """Read further masks as if those of which :meth:`so_far` tells had been read.
+
+        Raises
+        ------
+        KeyError, ValueError
+            For anything else.
+        """
+        self._values = {int(value): case for value, case in so_far["values"].items()}
+        self._bare, self._partly = so_far["bare"], so_far["partly"]
+        self._given = so_far["given"]
 
     def read(self, values: Labels, case: str) -> Labels:
         """Return a case's labels as classes.

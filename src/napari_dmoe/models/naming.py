@@ -6,7 +6,7 @@ may have any column, so that of its rows only the rest is taken, and the column 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from napari_dmoe.attributes import (
     ATTRIBUTES,
@@ -16,6 +16,7 @@ from napari_dmoe.attributes import (
     nearest_name,
 )
 from napari_dmoe.foreign import printable
+from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, PatientError
 
 
@@ -36,6 +37,23 @@ def heard_of(patient: Patient, drivers: Iterable[str]) -> Patient:
     """Return a patient without what :func:`unheard_of` names."""
     left_out = unheard_of(patient, drivers)
     return patient.without(left_out) if left_out else patient
+
+
+def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
+    """Return a patient without the values that attributes do not have."""
+    for attribute in attributes:
+        if not is_known_to(attribute, patient):
+            patient = patient.with_value(attribute.name, None)
+    return patient
+
+
+def is_known_to(attribute: CardAttribute, patient: Patient) -> bool:
+    """Say whether an attribute has a patient's value, or that is unknown."""
+    try:
+        attribute.category_of(patient)
+    except PatientError:
+        return False
+    return True
 
 
 def refuse_unheard_of(patient: Patient, drivers: Iterable[str]) -> None:

@@ -99,6 +99,9 @@ class EvaluationFacts(BaseModel):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="of inference, as records have them"
     )
+    inquiry: str = Field(
+        "", description="digest of model, cases and settings: a run goes on by it"
+    )
     preset: str = Field("", description="the published test that was reproduced")
     notices: tuple[str, ...] = Field((), description="what was decided, in sentences")
     versions: dict[str, str] = Field(

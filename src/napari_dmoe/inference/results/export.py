@@ -243,7 +243,7 @@ class ResultWriter:
             order = self.image.spatial_axes
             write_nifti(path, placed, order=order, record=self.record)
             return
-        spacing, unit = _spacing(self.image, axes, grid), self.image.unit
+        spacing, unit = sample_spacing(self.image, axes, grid), self.image.unit
         write_tiff(path, data, axes=axes, spacing=spacing, unit=unit, classes=classes)
 
 
@@ -272,7 +272,7 @@ def n_pixels(image: SpatialImage) -> int:
     return math.prod(int(n) for axis, n in sizes.items() if axis != CHANNEL_AXIS)
 
 
-def _spacing(
+def sample_spacing(
     image: SpatialImage, axes: tuple[str, ...], grid: Grid
 ) -> tuple[float, ...] | None:
     """Return the samples' distance along the spatial axes."""

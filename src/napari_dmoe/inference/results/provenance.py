@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -347,11 +348,17 @@ def versions() -> dict[str, str]:
     import torch  # its own version names the build too, such as 2.10.0+cpu
 
     return {
-        "napari-dmoe": version("napari-dmoe"),
+        "napari-dmoe": _installed("napari-dmoe"),
         "torch": str(torch.__version__),
-        "numpy": version("numpy"),
-        "scipy": version("scipy"),
+        "numpy": _installed("numpy"),
+        "scipy": _installed("scipy"),
     }
+
+
+@cache
+def _installed(name: str) -> str:
+    """Return a distribution's version; reading it takes as long as drawing a mask."""
+    return version(name)
 
 
 NUMBERS_AT_ONCE = 2**25

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from napari_dmoe.inference.running.devices import Batches, choose_device
-from napari_dmoe.inference.running.drivers import RouterChoice
+from napari_dmoe.inference.running.drivers import Category, RouterChoice
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.gating import SegmentationOutput
+from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
 from napari_dmoe.progress import Pulse
 
 Done = Callable[[int], None]
@@ -33,7 +33,7 @@ def ignore(_: int) -> None:
     """Do nothing; the default for `Done`."""
 
 
-class _Stoppable(TorchFunctionMode):
+class Stoppable(TorchFunctionMode):
     """Lets Stop act between a network's operations: one pass may take many seconds."""
 
     def __init__(self, pulse: Pulse) -> None:
@@ -126,7 +126,7 @@ class Forward:
                     done(n_done)
                 with (
                     computing(self.batches.device.type),
-                    _Stoppable(partial(done, n_done)),
+                    Stoppable(partial(done, n_done)),
                 ):
                     outputs.append(self.batches.run(range(n_done, n_rows), run_rows))
                 n_done += len(outputs[-1].logits)
@@ -142,8 +142,6 @@ class Forward:
         n_values, n_samples = len(self.choice.categories), self.n_samples
         places = [row // (n_values * n_samples) for row in part]
         which = [row // n_samples % n_values for row in part]
-        chosen = [self.choice.categories[combination] for combination in which]
-        category = None if chosen[0] is None else torch.tensor(chosen)
         firsts = self.choice.samples or (0,) * n_values
         noise, seed = None, self.settings.seed
         if self.settings.noise:
@@ -152,17 +150,39 @@ class Forward:
                 for row, place, value in zip(part, places, which, strict=True)
             ]
         controls = self.choice.experts
-        experts = [controls[i] for i in which] if any(controls) else None
-        self.loaded.module.to(device)
-        network = self.loaded.network
-        rows = inputs[places].to(device)
-        return network(rows, category, noise=noise, experts=experts).cpu()
+        return one_pass(
+            self.loaded,
+            inputs[places],
+            [self.choice.categories[combination] for combination in which],
+            device=device,
+            noise=noise,
+            experts=[controls[i] for i in which] if any(controls) else None,
+        )
 
     def mixed(self, probabilities: Tensor) -> Tensor:
         """Return probabilities (V, K, *size) averaged by the combinations' shares."""
         weights = torch.tensor(self.choice.weights)
         mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
         return mixed
+
+
+def one_pass(
+    loaded: LoadedModel,
+    inputs: Tensor,
+    categories: Sequence[Category],
+    *,
+    device: torch.device,
+    noise: Sequence[torch.Generator] | None = None,
+    experts: Sequence[ExpertControl | None] | None = None,
+) -> SegmentationOutput:
+    """Run a network once on inputs (B, C, *size), each with what it is told.
+
+    All of the categories are routers, or all are shares of them, or none is given.
+    """
+    category = None if categories[0] is None else torch.tensor(categories)
+    loaded.module.to(device)
+    rows = inputs.to(device)
+    return loaded.network(rows, category, noise=noise, experts=experts).cpu()
 
 
 def noise_generator(seed: int, number: int, sample: int) -> torch.Generator:

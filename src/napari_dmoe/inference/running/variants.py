@@ -181,7 +181,7 @@ def _run_together(
         say(len(chunk) * rows)
         for number, (run, place) in enumerate(zip(runs, places, strict=True)):
             part = part_of(restoring, number, len(runs), "drawing the mask")
-            run.take(chunk, _part(answers, place), part)
+            run.take(chunk, of_choice(answers, place), part)
         begin = chunk.stop
         restoring(Progress(1, 1, "done" if begin == n else said(begin, 0)))
 
@@ -200,7 +200,8 @@ def _phases(
     return Phases(part_of(progress, chunk.start, n, width=len(chunk)), shares)
 
 
-def _part(answers: Answers, places: list[int]) -> Answers:
+def of_choice(answers: Answers, places: Sequence[int]) -> Answers:
+    """Return what is said of those combinations that one choice consists of."""
     gates = tuple(block[:, places] for block in answers.gates)
     return Answers(answers.logits[:, places], gates)
 

@@ -13,7 +13,8 @@ from napari_dmoe.evaluation.groups.membership import (
 )
 from napari_dmoe.foreign import is_seen
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, attribute_called
+from napari_dmoe.models.naming import as_known, is_known_to
+from napari_dmoe.patient import ATTRIBUTES, Patient, attribute_called
 
 _MANY, _FEW_EACH = 10, 5
 """Values that are not usual, from which on so many cases each have to share one, in the
@@ -81,22 +82,6 @@ def _is_word(value: str) -> bool:
     return not _NO_VALUE.search(value) and all(map(is_seen, value))
 
 
-def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
-    """Return a patient without the values that attributes do not have."""
-    for attribute in attributes:
-        if not _knows(attribute, patient):
-            patient = patient.with_value(attribute.name, None)
-    return patient
-
-
-def _knows(attribute: CardAttribute, patient: Patient) -> bool:
-    try:
-        attribute.category_of(patient)
-    except PatientError:
-        return False
-    return True
-
-
 def groups_there(
     patients: Sequence[Patient], attributes: Sequence[CardAttribute]
 ) -> tuple[str, ...]:
@@ -117,7 +102,7 @@ def notices_of(
     for attribute in attributes:
         label = attribute.label.lower()
         n_unknown = sum(attribute.value_of(p) is None for p in patients)
-        n_strange = sum(not _knows(attribute, p) for p in patients)
+        n_strange = sum(not is_known_to(attribute, p) for p in patients)
         if n_unknown:
             said.append(f"{label} unknown (n {n_unknown}): these are in no group of it")
         if n_strange and attribute.name in drivers:

@@ -24,11 +24,12 @@ from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
 from napari_dmoe.cohorts.datasets import patients_of, read_cohort
 from napari_dmoe.evaluation.groups.membership import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.naming import as_known
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.guarding.groups import as_known, attributes_to_compare
+from napari_dmoe.training.guarding.groups import attributes_to_compare
 
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""

@@ -22,9 +22,9 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.naming import as_known
 from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.guarding.groups import as_known
 
 _NOT_IN_TRUTH = (Presence.ONLY_PREDICTION, Presence.NEITHER)
 

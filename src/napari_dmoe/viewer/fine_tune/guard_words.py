@@ -82,7 +82,8 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
     `trained` are the patients of what is ticked.
     """
     from napari_dmoe.cohorts.datasets import patients_of
-    from napari_dmoe.training.guarding.groups import as_known, groups_trained_on
+    from napari_dmoe.models.naming import as_known
+    from napari_dmoe.training.guarding.groups import groups_trained_on
 
     by, whom = guarding.attributes, patients_of(guarding.cases)
     found = groups_of([as_known(p, by) for p in whom], by)

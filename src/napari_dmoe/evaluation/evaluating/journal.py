@@ -1,0 +1,224 @@
+"""What an evaluation has done so far, so that one that was killed can be gone on with.
+
+A file beside the results, one line a batch, each written when its batch is done. The
+last line of a killed run may be torn: it is ignored, and its batch is done again. Where
+the results are whole, the journal is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_dmoe.cohorts.case import CaseRow
+from napari_dmoe.evaluation.evaluating.scored import ScoredCase
+from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
+from napari_dmoe.evaluation.scoring.json_scores import with_null
+from napari_dmoe.evaluation.scoring.mask_pair import Presence
+from napari_dmoe.evaluation.scoring.metrics import Score
+from napari_dmoe.inference.results.provenance import pixels_sha256
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+
+JOURNAL = "evaluation.journal"
+
+_VERSION = 1
+
+
+class ResumeError(ValueError):
+    """A folder holds something else than what is to be gone on with."""
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """What became of the cases of one batch."""
+
+    cases: tuple[ScoredCase, ...]
+    notes: tuple[tuple[str, ...], ...]
+    """Of each case, what is said of many: of values that are mixed, for example."""
+    understood: tuple[tuple[str, ...], ...]
+    """Of each case, how its labels were read."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """What its labels decide of further ones; see ``LabelReading.so_far``."""
+    notices: tuple[str, ...] = ()
+    """What happened to the device."""
+
+
+class Journal:
+    """The batches that are done, in order.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the results are to be.
+    inquiry : str
+        What :func:`inquiry_of` returns; another one's journal is refused.
+    n_threads : int
+        Threads of the network. Whoever goes on takes as many as the journal says, as
+        other numbers of threads may decide the last bits.
+
+    Raises
+    ------
+    ResumeError
+        When the folder holds an evaluation of something else that was not finished.
+    """
+
+    def __init__(self, folder: Path, inquiry: str, *, n_threads: int) -> None:
+        self.path = folder / JOURNAL
+        self.n_threads = n_threads
+        self.done: list[BatchDone] = []
+        """Batches that an earlier run did."""
+        lines, n_bytes = _whole_lines(self.path)
+        if not lines:
+            self.path.unlink(missing_ok=True)
+            head = {"version": _VERSION, "inquiry": inquiry, "threads": n_threads}
+            self._append(head)
+            return
+        head = lines[0]
+        if head.get("version") != _VERSION or head.get("inquiry") != inquiry:
+            raise ResumeError(
+                "the folder holds an evaluation that was not finished, of another "
+                "cohort, model or settings: give those to go on with it, choose "
+                "another folder, or begin anew with --overwrite"
+            )
+        self.n_threads = int(head["threads"])
+        os.truncate(self.path, n_bytes)
+        self.done = [_read(line) for line in lines[1:]]
+
+    def add(self, batch: BatchDone) -> None:
+        """Write a batch down; it is on the disk when this returns.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        """
+        self._append(_written(batch))
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines that are whole, and where they end."""
+    lines: list[dict[str, Any]] = []
+    n_bytes = 0
+    if not path.is_file():
+        return lines, n_bytes
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                found = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                found = None
+            if not isinstance(found, dict):
+                break
+            lines.append(found)
+            n_bytes += len(line)
+    return lines, n_bytes
+
+
+def _written(batch: BatchDone) -> dict[str, Any]:
+    return {
+        "cases": [_case_facts(case) for case in batch.cases],
+        "notes": batch.notes,
+        "understood": batch.understood,
+        "reading": batch.reading,
+        "notices": batch.notices,
+    }
+
+
+def _case_facts(case: ScoredCase) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "number": case.number,
+        "status": case.status,
+        "said": case.said,
+        "subject": case.subject,
+        "patient": case.patient.stated(),
+        "further": dict(case.further),
+        "scores": [
+            [s.region, s.metric, with_null(s.value), str(s.presence)]
+            for s in case.scores
+        ],
+        "unit": case.unit,
+        **{name: _text(getattr(case, name)) for name in _FILES},
+    }
+
+
+_FILES = ("image", "labels", "prediction")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _read(line: Mapping[str, Any]) -> BatchDone:
+    return BatchDone(
+        tuple(map(_case_of, line["cases"])),
+        tuple(map(tuple, line["notes"])),
+        tuple(map(tuple, line["understood"])),
+        line["reading"],
+        tuple(line["notices"]),
+    )
+
+
+def _case_of(facts: Mapping[str, Any]) -> ScoredCase:
+    scores = tuple(
+        Score(region, metric, math.nan if value is None else value, Presence(presence))
+        for region, metric, value, presence in facts["scores"]
+    )
+    files = {
+        name: None if facts[name] is None else Path(facts[name]) for name in _FILES
+    }
+    patient = Patient.from_values(facts["patient"])
+    plain = {name: facts[name] for name in _PLAIN}
+    return ScoredCase(**plain, patient=patient, scores=scores, **files)
+
+
+_PLAIN = ("id", "number", "status", "said", "subject", "further", "unit")
+
+
+def inquiry_of(
+    loaded: LoadedModel, rows: Sequence[CaseRow], settings: EvaluationSettings
+) -> str:
+    """Return the digest of what is evaluated: model, cases and settings.
+
+    Files of cases go into it with their names, sizes and dates, so that none is read;
+    images that are open already with their pixels.
+    """
+    digest = hashlib.sha256()
+    card = loaded.card.model_dump_json()
+    for part in (str(_VERSION), loaded.sha256, card, settings.model_dump_json()):
+        digest.update(part.encode() + b"\0")
+    for row in rows:
+        for part in _told(row):
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def _told(row: CaseRow) -> Iterator[str]:
+    yield row.id
+    # Where an archive holds all of a case, its patient is not read for this.
+    if row.labels is None or row.labels != row.image:
+        yield json.dumps(row.patient.stated())
+    for path in dict.fromkeys((row.image, row.labels)):
+        if path is not None and path != Path():
+            yield path.name
+            with suppress(OSError):
+                found = path.stat()
+                yield f"{found.st_size} {found.st_mtime_ns}"
+    if row.image == Path():
+        case = row.read()
+        for image in (case.image, case.labels):
+            yield "" if image is None else f"{pixels_sha256(image.data)}"
