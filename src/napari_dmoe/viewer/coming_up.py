@@ -71,7 +71,7 @@ class OneFairnessDock(FairnessDock):
         else:
             with there.moving():
                 window.remove_dock_widget(there)
-        settle_at_bottom(there, HEIGHT)
+        settle_at_bottom(there, FAIRNESS, HEIGHT)
         return there
 
 

@@ -23,9 +23,7 @@ class AuditFoot(Foot):
     report_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self.report_button = button(
-            "Report…", _REPORT_HELP, self.report_requested, StartButton
-        )
+        self.report_button = button("Report…", _REPORT_HELP, kind=StartButton)
         super().__init__(
             "audit",
             start=RUN,
@@ -34,6 +32,7 @@ class AuditFoot(Foot):
             below=(self.report_button,),
             parent=parent,
         )
+        self.report_button.clicked.connect(self.report_requested)
         self.show_report("")
 
     def show_start(self, why_not: str, *, is_resumed: bool) -> None:

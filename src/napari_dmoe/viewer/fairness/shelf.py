@@ -22,8 +22,8 @@ from psygnal import Signal
 from napari_dmoe.viewer.layers.placement import plain
 
 if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import CaseRow
     from napari_dmoe.cohorts.datasets import Cohort
-    from napari_dmoe.cohorts.tables.rows import CohortRow
     from napari_dmoe.evaluation.evaluating.scored import Evaluated
 
 _MOST = 12
@@ -57,7 +57,7 @@ class Audit:
         """Where its files are; None for a table alone."""
         return self.evaluated.folder
 
-    def row_of(self, case_id: str) -> CohortRow | None:
+    def row_of(self, case_id: str) -> CaseRow | None:
         """Return a case's row of the cohort, which reads it; None where none is known.
 
         Cases of open layers have a row, too: see :meth:`layer_of`.
@@ -70,7 +70,7 @@ class Audit:
         return None if reference is None else reference()
 
     @cached_property
-    def _rows(self) -> dict[str, CohortRow]:
+    def _rows(self) -> dict[str, CaseRow]:
         rows = () if self.cohort is None else self.cohort.rows
         return {row.id: row for row in rows}
 

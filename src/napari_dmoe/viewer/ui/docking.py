@@ -30,8 +30,7 @@ def bring_up(
     found = docked(window, kind)
     if found is None:
         found = make()
-        # By the name that napari's menu gives it, so that the menu finds it.
-        window.add_dock_widget(found, name=f"{title} (dMoE)", **placed)
+        window.add_dock_widget(found, name=_named(title), **placed)
     holder = found.parent()
     if isinstance(holder, QDockWidget):
         holder.show()
@@ -52,24 +51,29 @@ def contributed_widget(title: str) -> Any:
     return next(each.get_callable() for each in ours if each.display_name == title)
 
 
-def settle_at_bottom(widget: QWidget, height: int) -> None:
+def settle_at_bottom(widget: QWidget, title: str, height: int) -> None:
     """Let a widget that napari is about to dock go to the bottom of its window.
 
     What the manifest says of its place is not heard yet (napari 0.9): it comes to the
-    right. Where a person has put it elsewhere, napari remembers that, and it stays.
+    right. napari remembers where a person has put it, and there it stays.
     """
-    QTimer.singleShot(0, lambda: _settle(widget, height))
+    remembered = get_settings().application.plugin_widget_positions
+    if _named(title) not in remembered:
+        QTimer.singleShot(0, lambda: _settle(widget, height))
 
 
 def _settle(widget: QWidget, height: int) -> None:
     holder = widget.parentWidget() if isalive(widget) else None
-    if not isinstance(holder, QDockWidget) or holder.isFloating():
+    window = None if holder is None else holder.parentWidget()
+    if not isinstance(holder, QDockWidget) or not isinstance(window, QMainWindow):
         return
-    window, known = holder.parentWidget(), get_settings().application
-    is_placed = holder.windowTitle() in known.plugin_widget_positions
-    if isinstance(window, QMainWindow) and not is_placed:
-        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-        if window.dockWidgetArea(holder) != bottom:
-            window.addDockWidget(bottom, holder)
-            holder.show()
-        window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
+    bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+    if window.dockWidgetArea(holder) != bottom:
+        window.addDockWidget(bottom, holder)
+        holder.show()
+    window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
+
+
+def _named(title: str) -> str:
+    """Return what napari's menu calls a widget, so that the menu finds it."""
+    return f"{title} (dMoE)"

@@ -14,6 +14,7 @@ from napari_dmoe.viewer.fairness.cohort.reading import (
     N_PHANTOMS,
     Reading,
     Wish,
+    look_at_columns,
     n_cases,
     read,
     restated,
@@ -62,6 +63,7 @@ class CohortControl(Control):
         section.dropped.connect(self._on_dropped)
         section.stated.connect(self._on_stated)
         section.skip_toggled.connect(self._on_skip)
+        section.columns_requested.connect(self._on_columns)
         session = bench.session
         connections = Connections(self)
         connections.add(session.images_changed, self._forget_layers)
@@ -86,10 +88,7 @@ class CohortControl(Control):
 
     def _on_reopen(self) -> None:
         source, _ = QFileDialog.getOpenFileName(
-            self._section,
-            "cases.csv of an audit, or a table of results",
-            "",
-            RESULT_FILES,
+            self._section, "cases.csv of an audit, or results", "", RESULT_FILES
         )
         if source:
             self.reopen_requested.emit(Path(source))
@@ -178,6 +177,25 @@ class CohortControl(Control):
     def _on_stated(self, column: str, meaning: str) -> None:
         if self.reading is not None:
             self._read(restated(self.reading, column, meaning))
+
+    def _on_columns(self) -> None:
+        """Look what the columns mean, which nobody wanted to know before."""
+        reading = self.reading
+        if reading is None:
+            return
+        order = Order(
+            title="dMoE: looking at the columns",
+            status="Looking at the columns …",
+            work=partial(look_at_columns, reading),
+            then=self._on_looked,
+        )
+        self._work.start_beside(order)
+
+    def _on_looked(self, reading: Reading) -> str:
+        if reading.wish is self._wish:
+            self.reading = reading
+            self._section.show_read(reading, is_skipped=self.is_skipped)
+        return ""
 
     def _on_skip(self, is_skipped: bool) -> None:
         self.is_skipped = is_skipped

@@ -20,10 +20,10 @@ from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.engines import Engines
 
 if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import CaseRow
     from napari_dmoe.cohorts.datasets import Cohort
     from napari_dmoe.cohorts.problems import Problem
     from napari_dmoe.cohorts.tables.overview import ColumnOverview, Overview
-    from napari_dmoe.cohorts.tables.rows import CohortRow
 
 LAYOUTS = {
     "fairseg": "Harvard-FairSeg files",
@@ -38,6 +38,7 @@ N_PHANTOMS = {"fundus": 48, "fundus-race": 48, "skin": 48, "pelvis": 8}
 
 UNKNOWN = "unknown"
 _SHOWN_VALUES = 8
+_MANY_VALUES = 20  # are not told one by one
 _FEW_VALUES = 12  # of a column that is no attribute: more are no groups
 _COUNTED = 500
 """Rows whose patients are counted at once, where each is in a file of its own."""
@@ -118,13 +119,18 @@ class Reading:
         return sum(has_image(row) for row in rows)
 
     @property
+    def has_columns(self) -> bool:
+        """Whether its columns can be said to mean something else."""
+        return _has_columns(self.cohort) and not self.layers
+
+    @property
     def has_predictions(self) -> bool:
         """Whether the table names masks to be compared with the truth."""
         rows = () if self.cohort is None else self.cohort.rows
-        return any(getattr(row, "prediction", None) is not None for row in rows)
+        return any(row.prediction is not None for row in rows)
 
 
-def has_image(row: CohortRow) -> bool:
+def has_image(row: CaseRow) -> bool:
     """Say whether a row has an image; an open layer is one without a file."""
     return getattr(row, "is_open", False) or row.image != Path()
 
@@ -134,7 +140,7 @@ def read(engines: Engines, wish: Wish, hook: ProgressHook) -> Reading:
 
     What cannot be read is a reading, too, that says why.
     """
-    hook(Progress(0, 3, f"reading {wish.source.name}"))
+    hook(Progress(0, 2, f"reading {wish.source.name}"))
     cohort: Cohort | None = None
     error = ""
     try:
@@ -149,10 +155,19 @@ def read(engines: Engines, wish: Wish, hook: ProgressHook) -> Reading:
         )
     except (ValueError, OSError) as refused:
         error = str(refused)
-    hook(Progress(1, 3, f"looking at {wish.source.name}"))
-    overview = _overview(wish, cohort)
-    hook(Progress(2, 3, f"counting the cases of {wish.source.name}"))
-    return told(Reading(wish, cohort, error=in_dock(error), overview=overview))
+    found = Reading(wish, cohort, error=in_dock(error))
+    is_asked = error or wish.stated or (cohort is not None and cohort.problems)
+    return look_at_columns(found, hook) if is_asked else told(found)
+
+
+def look_at_columns(reading: Reading, hook: ProgressHook) -> Reading:
+    """Return a reading that tells what each column means; called in the work's thread.
+
+    It reads the table again, so that it is asked for only where somebody wants to know.
+    """
+    wish = reading.wish
+    hook(Progress(1, 2, f"looking at the columns of {wish.source.name}"))
+    return told(replace(reading, overview=_overview(wish, reading.cohort)))
 
 
 def told(reading: Reading) -> Reading:
@@ -163,7 +178,7 @@ def told(reading: Reading) -> Reading:
         title=_title(reading),
         found=tuple(_found(reading)),
         attributes=tuple(_attributes(reading)),
-        problems=() if cohort is None else tuple(getattr(cohort, "problems", ())),
+        problems=() if cohort is None else tuple(cohort.problems),
         notices=() if cohort is None else tuple(map(_sentence, cohort.notices)),
         columns=tuple(_columns(overview)),
         meanings=tuple(_meanings(overview)),
@@ -183,8 +198,7 @@ def restated(reading: Reading, column: str, meaning: str) -> Wish:
 
 def _overview(wish: Wish, cohort: Cohort | None) -> Overview | None:
     """Return what the columns of a table are; None where there is no such table."""
-    layout = "folder" if cohort is None else getattr(cohort, "layout", "folder")
-    if layout != "folder":
+    if not _has_columns(cohort):
         return None
     from napari_dmoe.cohorts.tables.overview import overview_of
 
@@ -194,6 +208,11 @@ def _overview(wish: Wish, cohort: Cohort | None) -> Overview | None:
         )
     except (ValueError, OSError):  # told already, by whoever read the cohort
         return None
+
+
+def _has_columns(cohort: Cohort | None) -> bool:
+    """Say whether a table's columns can be said to mean something else."""
+    return cohort is None or cohort.layout == "folder"
 
 
 def _title(reading: Reading) -> str:
@@ -207,12 +226,11 @@ def _found(reading: Reading) -> Iterator[str]:
     cohort, n = reading.cohort, reading.n
     if cohort is None or not n:
         return
-    layout = getattr(cohort, "layout", "")
-    yield f"Read as {LAYOUTS.get(layout, layout or 'a table')}."
-    if reading.n_images < n:
-        of = "Nobody" if not reading.n_images else f"{reading.n_images:,} of {n:,}"
-        said = "No case has" if of == "Nobody" else f"{of} cases have"
-        yield f"{said} an image: masks alone can be audited."
+    yield f"Read as {LAYOUTS.get(cohort.layout, cohort.layout)}."
+    if not reading.n_images:
+        yield "No case has an image: masks alone can be audited."
+    elif reading.n_images < n:
+        yield f"{reading.n_images:,} of them have an image."
     yield _truths(reading.n_truths, n)
     if reading.has_predictions:
         yield "The table names predictions."
@@ -235,7 +253,7 @@ def _attributes(reading: Reading) -> Iterator[str]:
     if cohort is None:
         return
     rows = cohort.rows
-    if getattr(cohort, "layout", "") == "fairseg" and len(rows) > _COUNTED:
+    if cohort.layout == "fairseg" and len(rows) > _COUNTED:
         rows = rows[:_COUNTED]
         yield f"Of the first {_COUNTED:,} cases:"
     patients = [row.patient for row in rows]
@@ -247,7 +265,8 @@ def _attributes(reading: Reading) -> Iterator[str]:
     further = dict.fromkeys(name for row in rows for name in row.further)
     for name in further:
         cells = [row.further.get(name, "") or None for row in rows]
-        if 1 < len({cell for cell in cells if cell is not None}) <= _FEW_VALUES:
+        n_values = len({cell for cell in cells if cell is not None})
+        if name not in names and 1 < n_values <= _FEW_VALUES:
             yield f"{name}: {_counted(cells)}"
 
 
@@ -257,9 +276,10 @@ def _counted(values: Sequence[str | float | None]) -> str:
     known = [value for value in values if value is not None]
     numbers = [value for value in known if isinstance(value, float | int)]
     if known and len(numbers) == len(known):
-        said = [f"{min(numbers):g}–{max(numbers):g} ({len(numbers):,})"]
+        said = [f"{min(numbers):.0f}–{max(numbers):.0f} ({len(numbers):,})"]
+    elif len(counts := Counter(map(str, known))) > _MANY_VALUES:
+        said = [f"{len(counts):,} different values"]
     else:
-        counts = Counter(str(value) for value in known)
         said = [f"{value} {n:,}" for value, n in counts.most_common(_SHOWN_VALUES)]
         more = len(counts) - _SHOWN_VALUES
         said += [f"and {more:,} more"] if more > 0 else []

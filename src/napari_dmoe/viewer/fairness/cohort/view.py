@@ -57,6 +57,8 @@ class CohortSection(QWidget):
     """Whether rows with a problem are left out."""
     stated = Signal(str, str)
     """A column of the table, and what a person says that it means."""
+    columns_requested = Signal()
+    """What the columns mean is not told yet, and is to be."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,9 +72,11 @@ class CohortSection(QWidget):
         self._make_problems()
         self.columns = ColumnsView()
         self.columns.stated.connect(self.stated)
+        self._has_columns = False
         self.columns_fold = Fold(
             "Columns", "What the table's columns mean.", self.columns
         )
+        self.columns_fold.button.clicked.connect(self._on_columns)
         self.notices = paragraph(name="cohort-notices")
         starts = self.phantoms_button, self.folder_button, self.table_button
         buttons = flow(*starts, self.layers_button, self.reopen_button)
@@ -182,13 +186,11 @@ class CohortSection(QWidget):
         say(self.notices, "\n".join(() if reading is None else reading.notices))
         self._show_problems(reading, is_skipped)
         columns = () if reading is None else reading.columns
-        self.columns_fold.setVisible(bool(columns))
+        self.columns_fold.setVisible(reading is not None and reading.has_columns)
         if reading is not None:
             self.columns.show_columns(columns, reading.meanings)
-            self.columns_fold.rename(f"{len(columns):,} columns")
-            is_asked = bool(reading.error or reading.problems)
-            if is_asked:  # the column that is asked for is one of them
-                self.columns_fold.unfold()
+        self._has_columns = bool(columns)
+        self.columns_fold.unfold(bool(columns))
 
     def _show_problems(self, reading: Reading | None, is_skipped: bool) -> None:
         problems = () if reading is None else reading.problems
@@ -214,6 +216,10 @@ class CohortSection(QWidget):
         self.skip_box.blockSignals(True)
         self.skip_box.setChecked(is_skipped)
         self.skip_box.blockSignals(False)
+
+    def _on_columns(self) -> None:
+        if not self._has_columns:
+            self.columns_requested.emit()
 
     def _on_other(self, place: int) -> None:
         key = self.other_combo.itemData(place)

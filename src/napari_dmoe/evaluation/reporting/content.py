@@ -1,0 +1,261 @@
+"""All that a report tells, gathered from evaluated cohorts; nothing is written here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_dmoe.evaluation.evaluating.scored import Evaluated, EvaluationFacts
+from napari_dmoe.evaluation.groups.comparing import Comparisons, compare
+from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
+from napari_dmoe.evaluation.reporting.measured import Measured, measure
+from napari_dmoe.evaluation.reporting.options import ReportOptions
+from napari_dmoe.evaluation.reporting.privacy import (
+    Cell,
+    Pseudonyms,
+    hidden_of,
+    safe_sentences,
+    sizes_of,
+)
+from napari_dmoe.evaluation.reporting.published_figures import (
+    PublishedFigure,
+    published_beside,
+)
+from napari_dmoe.evaluation.reporting.worst import WorstCase, worst_cases
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.card_files import CardError, card_names, read_card
+from napari_dmoe.models.checkpoint import bundled_names, stated_card
+from napari_dmoe.progress import ProgressHook, part_of, silent
+
+Hidden = Mapping[str, frozenset[Cell]]
+"""Cells that are not shown, by grouping; one that it lacks is shown whole."""
+
+
+_TOLD = {
+    "source", "cohort", "layout", "model", "sha256", "card", "classes", "drivers",
+    "convention", "scored_at", "settings", "preset", "versions",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How a cohort is made up by one attribute; None where a number is hidden."""
+
+    attribute: str
+    rows: tuple[tuple[str, int | None], ...]
+    """Value and cases, ``"unknown"`` last."""
+
+
+@dataclass(frozen=True)
+class ModelContent:
+    """What a report tells of one model."""
+
+    facts: EvaluationFacts
+    n_cases: int
+    statuses: tuple[tuple[str, int], ...]
+    n_subjects: int
+    """0 where nobody says whose the images are."""
+    groupings: tuple[Grouping, ...]
+    """The main one first."""
+    hidden: Hidden
+    measured: tuple[Measured, ...]
+    composition: tuple[Composition, ...]
+    worst: tuple[WorstCase, ...]
+    published: tuple[PublishedFigure, ...]
+    card: ModelCard | None
+    notices: tuple[str, ...]
+    points: Mapping[tuple[str, str, str, str], tuple[float, ...]]
+    """Scores of the cases of each group that is shown, by region, metric, grouping and
+    group."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.facts.title
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return the facts that a report tells: no path and no day."""
+        told = self.facts.model_dump(mode="json", include=_TOLD)
+        names = {key: Path(told[key]).name for key in ("model", "cohort")}
+        return told | names
+
+    def measured_of(self, region: str, metric: str) -> Measured | None:
+        """Return one metric of one region; None where it was not measured."""
+        own = (m for m in self.measured if (m.region, m.metric) == (region, metric))
+        return next(own, None)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report tells."""
+
+    models: tuple[ModelContent, ...]
+    comparisons: tuple[Comparisons, ...]
+    evaluated: tuple[Evaluated, ...]
+    names: Pseudonyms
+    options: ReportOptions
+
+
+def gather(
+    evaluated: Sequence[Evaluated],
+    options: ReportOptions,
+    progress: ProgressHook = silent,
+) -> Content:
+    """Gather what a report tells of one model or several.
+
+    Raises
+    ------
+    MetricError
+        When there is no model, or nothing of it was scored; when an attribute to group
+        by is one that no case states.
+    """
+    if not evaluated:
+        raise MetricError("a report needs at least one evaluated cohort")
+    names = Pseudonyms(evaluated, identifiers=options.identifiers)
+    n = len(evaluated)
+    models = tuple(
+        _gather_one(each, names, options, part_of(progress, i, n, each.facts.title))
+        for i, each in enumerate(evaluated)
+    )
+    return Content(models, _compared(evaluated, models, options), tuple(evaluated), names, options)  # fmt: skip
+
+
+def main_first(
+    found: Sequence[Grouping], evaluated: Evaluated, options: ReportOptions
+) -> tuple[Grouping, ...]:
+    """Put the main grouping first: what was asked for first, or drives the model."""
+    first = None if options.by else next(iter(evaluated.facts.drivers), None)
+    return tuple(sorted(found, key=lambda each: each.name != first))
+
+
+def hidden_in(
+    evaluated: Evaluated, found: Sequence[Grouping], options: ReportOptions
+) -> Hidden:
+    """Return the hidden cells of each grouping that is not shown whole.
+
+    Published tables are written whole, and so is the grouping that a reproduced
+    published test is by: their case tables hold nothing else.
+    """
+    if options.small_cells:
+        return {}
+    facts = evaluated.facts
+    if facts.source == "table" and facts.convention == "reference":
+        return {}
+    whole = set(facts.drivers) if facts.preset else set()
+    return {n: cells for n, cells in hidden_of(found).items() if n not in whole}
+
+
+def _gather_one(
+    evaluated: Evaluated,
+    names: Pseudonyms,
+    options: ReportOptions,
+    progress: ProgressHook,
+) -> ModelContent:
+    facts = evaluated.facts
+    if not any(case.scores for case in evaluated):
+        raise MetricError(
+            f"{facts.title}: no case has a score, so that there is nothing to report: "
+            "does the cohort have true masks?"
+        )
+    own = groupings(
+        evaluated, bands=options.bands, crossed=options.crossed, by=options.by
+    )
+    own = main_first(own, evaluated, options)
+    hidden = hidden_in(evaluated, own, options)
+    measured = measure(evaluated, own, hidden, options, progress)
+    subjects = {case.subject for case in evaluated if case.subject is not None}
+    statuses = Counter(case.status for case in evaluated)
+    notices, n_dropped = safe_sentences(facts.notices, evaluated)
+    if n_dropped and not options.identifiers:
+        notices += (f"{n_dropped} notices that name cases or files are left out here",)
+    return ModelContent(
+        facts=facts,
+        n_cases=len(evaluated),
+        statuses=tuple(sorted(statuses.items())),
+        n_subjects=len(subjects),
+        groupings=own,
+        hidden=hidden,
+        measured=measured,
+        composition=tuple(_composition(each, hidden.get(each.name)) for each in own),
+        worst=worst_cases(evaluated, own, hidden, names, options),
+        published=published_beside(facts.regions, layout=facts.layout, card=facts.card),
+        card=_card_of(facts),
+        notices=facts.notices if options.identifiers else notices,
+        points=_points(evaluated, measured, own),
+    )
+
+
+def _composition(grouping: Grouping, hidden: frozenset[Cell] | None) -> Composition:
+    rows = [
+        ("unknown" if value is None else value, None if value in (hidden or ()) else n)
+        for value, n in sizes_of(grouping).items()
+        if n or value is not None
+    ]
+    return Composition(grouping.name, tuple(rows))
+
+
+def _points(
+    evaluated: Evaluated, measured: Sequence[Measured], own: Sequence[Grouping]
+) -> dict[tuple[str, str, str, str], tuple[float, ...]]:
+    found = {}
+    for each in measured:
+        values = evaluated.values(each.region, each.metric)
+        for by, grouping in zip(each.by, own, strict=True):
+            for cell in by.cells:
+                if not cell.is_hidden:
+                    places = list(grouping.places(cell.value))
+                    key = each.region, each.metric, by.attribute, cell.value
+                    # In order of size, which tells no case's place in the cohort.
+                    found[key] = tuple(sorted(float(v) for v in values[places]))
+    return found
+
+
+def _card_of(facts: EvaluationFacts) -> ModelCard | None:
+    """Return the card of the model that was run, where it can be found again."""
+    if facts.model in bundled_names():
+        return stated_card(facts.model)
+    if facts.card in card_names():
+        try:
+            return read_card(facts.card)
+        except CardError:
+            return None
+    return stated_card(facts.model) if Path(facts.model).is_file() else None
+
+
+def _compared(
+    evaluated: Sequence[Evaluated],
+    models: Sequence[ModelContent],
+    options: ReportOptions,
+) -> tuple[Comparisons, ...]:
+    """Compare each further model with the first, on the cases that both have."""
+    if len(evaluated) < 2:
+        return ()
+    first, found = evaluated[0], []
+    own = {case.id for case in first}
+    shown = [
+        grouping
+        for grouping in models[0].groupings
+        if not models[0].hidden.get(grouping.name)
+    ]
+    for second in evaluated[1:]:
+        regions = [r for r in first.facts.regions if r in second.facts.regions]
+        metrics = [m for m in ("dice",) if m in first.facts.metrics]
+        metrics = [m for m in metrics if m in second.facts.metrics]
+        if not regions or not metrics or not own & {case.id for case in second}:
+            continue
+        found.append(
+            compare(
+                first,
+                second,
+                regions=regions,
+                metrics=metrics,
+                groupings=shown,
+                seed=options.seed,
+            )
+        )
+    return tuple(found)
