@@ -11,6 +11,7 @@ from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
 from napari_dmoe.cli.printing import say
 from napari_dmoe.cli.replay import replay
+from napari_dmoe.cli.report import report
 from napari_dmoe.cli.segment import segment
 from napari_dmoe.cli.sweep import sweep
 from napari_dmoe.cli.train import train
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
+_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case, report
 _FOR_TRAINING = phantoms, train, fine_tune
 for command in _FOR_EVERYBODY + _FOR_TRAINING:
     app.command()(command)
