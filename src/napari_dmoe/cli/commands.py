@@ -12,6 +12,7 @@ from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
 from napari_dmoe.cli.printing import say
 from napari_dmoe.cli.replay import replay
+from napari_dmoe.cli.report import report
 from napari_dmoe.cli.segment import segment
 from napari_dmoe.cli.sweep import sweep
 from napari_dmoe.cli.train import train
@@ -23,20 +24,4 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_FOR_EVERYBODY = demo, inspect, segment, sweep, audit, replay, case
-_FOR_TRAINING = phantoms, train, fine_tune
-for command in _FOR_EVERYBODY + _FOR_TRAINING:
-    app.command()(command)
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version."),
-) -> None:
-    """Attribute-gated medical image segmentation (dMoE). Research use only."""
-    if version:
-        from napari_dmoe import __version__
-
-        say(__version__)
-        raise typer.Exit
+_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case, report

@@ -122,7 +122,8 @@ def gather(
         _gather_one(each, names, options, part_of(progress, i, n, each.facts.title))
         for i, each in enumerate(evaluated)
     )
-    return Content(models, _compared(evaluated, models, options), tuple(evaluated), names, options)  # fmt: skip
+    comparisons = _compared(evaluated, models, options)
+    return Content(models, comparisons, tuple(evaluated), names, options)
 
 
 def main_first(

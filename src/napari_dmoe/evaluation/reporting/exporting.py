@@ -208,7 +208,7 @@ attribute; rows of groups do not."""
 
 
 def as_rows(content: Content) -> list[dict[str, str | float]]:
-    """Return the table: of each region and metric, attribute by attribute, its groups."""
+    """Return the table: of each region and metric, by each attribute, its groups."""
     return [
         {"model": model.name, **row}
         for model in content.models

@@ -74,7 +74,9 @@ def _of_model(evaluated: Evaluated, groupings: Sequence[Grouping]) -> Iterator[s
     if subjects and len(subjects) < n:
         yield f"The cases are of {len(subjects):,} subjects, as far as that is known."
     unknown = [
-        f"{g.name} in {g.n_unknown:,}" for g in groupings if g.n_unknown >= FEWEST
+        f"{g.name} in {g.n_unknown:,}"
+        for g in groupings
+        if g.n_unknown >= FEWEST and len(g.attributes) == 1
     ]
     if unknown:
         yield f"Not known are {_listed(unknown)} cases."
@@ -146,7 +148,7 @@ def _of_intervals(models: Sequence[Evaluated], options: ReportOptions) -> Iterat
         "and skewness (BCa) where that is defined."
         if options.convention == "default"
         else "the overall mean is held fixed and the ends are percentiles, as in the "
-        "published tables, which makes the intervals of equity-scaled scores too narrow."
+        "published tables, which makes those of equity-scaled scores too narrow."
     )
     yield f"Groups of fewer than {SMALL_GROUP} counted cases are marked."
 

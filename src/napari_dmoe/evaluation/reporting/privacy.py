@@ -101,7 +101,7 @@ def _closed(
     sizes: Mapping[Cell, int],
     lines: Mapping[tuple[int, Cell], set[Cell]],
 ) -> set[Cell]:
-    """Hide further crossed groups until none is alone among those that share a value."""
+    """Hide more crossed groups until none is alone among those that share a value."""
     changed = True
     while changed:
         changed = False

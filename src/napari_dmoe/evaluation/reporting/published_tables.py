@@ -28,7 +28,7 @@ from napari_dmoe.patient import Patient
 PATTERN = "result_*.csv"
 """What the files are called."""
 
-ATTRIBUTE = "attr"
+ATTRIBUTE = "category"
 """What the attribute is called where no card tells which it is."""
 
 _HEADER = ("no", "ID", "Dice", "IoU", "Attr")

@@ -57,7 +57,8 @@ class CasesView(QWidget):
             stretch=4,
         )
         self.said = paragraph(name="cases-said")
-        column(self, self.title, self.hint, self.table, self.way, self.said)
+        parts = self.title, self.hint, self.table, self.way, self.said
+        column(self, *parts).addStretch(1)
         self.show_cases("", (), ())
 
     def show_cases(

@@ -15,7 +15,6 @@ from napari_dmoe.viewer.fairness.opening.control import CaseOpening, Wished
 from napari_dmoe.viewer.fairness.results.drawing import GroupPlot
 from napari_dmoe.viewer.fairness.results.figures import (
     Asked,
-    Choices,
     Figures,
     Listed,
     choices_of,
@@ -53,11 +52,13 @@ class ResultsControl(Control):
         self.maps = ErrorMapsControl(bench, section)
         self._figures: Figures | None = None
         self._known: dict[tuple[tuple[int, ...], Asked], Figures] = {}
+        self._asked = Asked()
         self._wanted: Asked | None = None
         self._of: tuple[Audit, ...] = ()
         self._chosen: Key | None = None
         self._listed: Sequence[Listed] = ()
         self._n_lines = 0
+        self._place: int | None = None
         self._more = QTimer(self)
         self._more.setSingleShot(True)
         self._more.timeout.connect(self._list_more)
@@ -112,19 +113,15 @@ class ResultsControl(Control):
         self._section.groups.show_groups((), ())
         if not shown:
             return
-        asked = self._section.pickers.asked
         choices = choices_of([each.evaluated for each in shown])
         if not (choices.metrics and choices.regions):
             self._section.say("These cohorts have no class and metric in common.")
             return
-        self._show_choices(choices, choices.nearest(asked))
-        self._ask(asked)
-
-    def _show_choices(self, choices: Choices, asked: Asked) -> None:
-        self._section.pickers.show_choices(choices, asked)
+        self._ask(self._asked)
 
     def _on_asked(self) -> None:
-        self._ask(self._section.pickers.asked)
+        self._asked = self._section.pickers.asked
+        self._ask(self._asked)
 
     def _ask(self, asked: Asked) -> None:
         """Show figures that are known; else find them, the last ones asked for."""
@@ -168,7 +165,8 @@ class ResultsControl(Control):
     def _show(self, figures: Figures) -> None:
         self._figures, self._wanted = figures, None
         self._section.say("")
-        self._show_choices(figures.choices, figures.asked)
+        self._asked = figures.asked
+        self._section.pickers.show_choices(figures.choices, figures.asked)
         chosen = self._chosen
         is_there = chosen is not None and chosen[1] in ("", *figures.groups)
         self._section.groups.show_groups(
@@ -225,9 +223,10 @@ class ResultsControl(Control):
 
     def _title(self, model: str, group: str) -> str:
         n = len(self._listed)
-        of_model = f", {model}" if len(self._of) > 1 else ""
-        what = group or "all cases"
-        return f"{what}{of_model}: {n:,} {'case' if n == 1 else 'cases'}, worst first"
+        of_model = f" ({model})" if len(self._of) > 1 else ""
+        of_group = f" of {group}" if group else ""
+        cases = "case" if n == 1 else "cases"
+        return f"{n:,} {cases}{of_group}, worst first{of_model}"
 
     def _lines(self, start: int, n: int) -> list[Any]:
         chosen = self._chosen
@@ -258,8 +257,6 @@ class ResultsControl(Control):
     def _on_step(self, step: int) -> None:
         now = self._standing
         self.open_listed(0 if now is None else now + step)
-
-    _place: int | None = None
 
     @property
     def _standing(self) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.reporting.figures import (
+    DARK,
     GroupMark,
     Kind,
     Look,
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
 _SMALL = 8
 """Points of the letters: the dock's own are no larger."""
 
-_PIXELS = 72
+_PIXELS = 84
 """Of an inch of :func:`height_of`, whose rows are made for larger letters."""
 
 _SPREAD = 0.62
 """How far the models of a group lie apart, as a share of its row."""
 
 _MARKED = 0.14
+_LEGEND, _DPI = 190, 100
+"""Pixels that a model's name needs, of a screen of so many in an inch."""
+_ON_DARK = 0.55
+"""How strong single cases are drawn on a dark ground, where the usual is too faint."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,15 @@ class GroupPlot:
         axes.tick_params(labelsize=_SMALL)
         axes.xaxis.label.set_fontsize(_SMALL)
         legend = axes.get_legend()
+        if legend is not None:
+            width = figure.get_size_inches()[0] * figure.dpi
+            n_beside = int(width // (_LEGEND * figure.dpi / _DPI))
+            legend.set_ncols(max(1, min(n_beside, len(self.series))))
         for text in [] if legend is None else legend.get_texts():
             text.set_fontsize(_SMALL)
+        if look.grid == DARK.grid:
+            for drawn in axes.collections:
+                drawn.set_alpha(_ON_DARK)
         names = groups_drawn(self.series)
         if self.marked is not None and self.marked[1] in names:
             row = names.index(self.marked[1])

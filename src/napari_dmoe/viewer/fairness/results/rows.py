@@ -31,7 +31,7 @@ GROUP_COLUMNS = (
     Column("median", "median", is_right=True, decimals=_DECIMALS),
     Column("interval", "95 % interval", "Of the mean, by bootstrap.", is_right=True),
     Column("missed", "missed", "One mask lacks what the other has.", is_right=True),
-    Column("nan", "no score", "Cases without a score do not count.", is_right=True),
+    Column("nan", "no\nscore", "Cases without a score do not count.", is_right=True),
 )
 
 _STATISTICS = {
@@ -156,7 +156,7 @@ def interval_text(interval: Interval) -> str:
     low, high = interval.low, interval.high
     if math.isnan(low) or math.isnan(high):
         return NO_VALUE
-    return f"{low:.{_DECIMALS}f} to {high:.{_DECIMALS}f}"
+    return f"{low:.{_DECIMALS}f}–{high:.{_DECIMALS}f}"
 
 
 def case_columns(cases: Sequence[ScoredCase]) -> tuple[Column, ...]:

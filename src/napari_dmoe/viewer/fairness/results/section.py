@@ -14,7 +14,7 @@ _EMPTY = (
     "Nothing is evaluated yet. Choose a cohort and a model, or a folder of "
     "predictions, and press Run; or reopen the folder of an evaluation."
 )
-_THREE, _TWO = 960, 560
+_THREE, _TWO = 980, 740
 """Pixels from which so many parts have room beside each other."""
 _BETWEEN = 12
 
@@ -35,15 +35,16 @@ class ResultsSection(QWidget):
         self._n_columns = 0
         self._arrange(3)
         self.scroll = ScrollColumn()
-        self.scroll.stack(self.empty, self.pickers, self.note, self._parts, spacing=6)
-        column(self, self.scroll)
+        self.scroll.stack(self._parts)
+        above = self.empty, self.pickers, self.note
+        column(self, *above, self.scroll).setStretch(3, 1)
         self.show_whether(False)
 
     def show_whether(self, has_results: bool) -> None:
         """Show the parts, or how to come by results."""
         say(self.empty, "" if has_results else _EMPTY)
         self.pickers.setVisible(has_results)
-        self._parts.setVisible(has_results)
+        self.scroll.widget().setVisible(has_results)
         if not has_results:
             self.say("")
 
