@@ -309,7 +309,15 @@ def audit(
     from napari_dmoe.evaluation.counterfactual.settings import AuditSettings
 
     settings = AuditSettings(device=device)
-    return run(loaded, cohort, folder, settings=settings, progress=progress)
+    return run(
+        loaded,
+        cohort,
+        folder,
+        settings=settings,
+        resume=True,
+        overwrite=True,  # of our own: it is made again
+        progress=progress,
+    )
 
 
 def _late(name: str) -> Callable[..., Any]:
