@@ -7,6 +7,7 @@ import typer
 from napari_dmoe.cli.audit import audit
 from napari_dmoe.cli.case import case
 from napari_dmoe.cli.demo import demo
+from napari_dmoe.cli.evaluate import evaluate
 from napari_dmoe.cli.fine_tune import fine_tune
 from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
@@ -24,4 +25,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case, report
+_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
+_FOR_COHORTS = evaluate, report, audit
+_FOR_TRAINING = phantoms, train, fine_tune
+for command in _FOR_EVERYBODY + _FOR_COHORTS + _FOR_TRAINING:
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+) -> None:
+    """Attribute-gated medical image segmentation (dMoE). Research use only."""
+    if version:
+        from napari_dmoe import __version__
+
+        say(__version__)
+        raise typer.Exit
