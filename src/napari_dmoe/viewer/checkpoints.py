@@ -1,4 +1,7 @@
-"""The checkpoint that a record names, among those at hand. Loads torch when called."""
+"""The checkpoint that a record names, among those at hand, and what was opened last.
+
+What looks into checkpoints loads torch when it is called.
+"""
 
 from __future__ import annotations
 
@@ -81,31 +84,48 @@ def is_path(name: str) -> bool:
 MOST = 8
 """Paths that are kept."""
 
+_FILES = {"models": "recent.json", "cohorts": "recent-cohorts.json"}
+"""Where the paths of each kind are kept."""
+
 
 def recent_models() -> tuple[str, ...]:
     """Return the paths of the checkpoints that were opened last and still exist."""
-    return tuple(path for path in _listed() if Path(path).is_file())
+    return tuple(path for path in _listed("models") if Path(path).is_file())
 
 
 def remember_model(path: str) -> None:
     """Put a checkpoint at the head of the list; a list that cannot be kept is none."""
+    _remember("models", path)
+
+
+def recent_cohorts() -> tuple[str, ...]:
+    """Return the paths of the cohorts that were read last and still exist."""
+    return tuple(path for path in _listed("cohorts") if Path(path).exists())
+
+
+def remember_cohort(path: str) -> None:
+    """Put a cohort's table or folder at the head of the list, as for checkpoints."""
+    _remember("cohorts", path)
+
+
+def _remember(kind: str, path: str) -> None:
     absolute = str(Path(path).absolute())
-    paths = [absolute, *(each for each in _listed() if each != absolute)]
-    file = _file()
+    paths = [absolute, *(each for each in _listed(kind) if each != absolute)]
+    file = _file(kind)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"models": paths[:MOST]}, indent=2) + "\n")
+        write_text(file, json.dumps({kind: paths[:MOST]}, indent=2) + "\n")
     except OSError:
-        return  # a read-only home: the model is loaded all the same
+        return  # a read-only home: it is opened all the same
 
 
-def _file() -> Path:
-    return Path(user_config_path("napari-dmoe", appauthor=False)) / "recent.json"
+def _file(kind: str) -> Path:
+    return Path(user_config_path("napari-dmoe", appauthor=False)) / _FILES[kind]
 
 
-def _listed() -> list[str]:
+def _listed(kind: str) -> list[str]:
     try:
-        stated = json.loads(_file().read_text(encoding="utf-8"))["models"]
+        stated = json.loads(_file(kind).read_text(encoding="utf-8"))[kind]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     paths = stated if isinstance(stated, list) else []

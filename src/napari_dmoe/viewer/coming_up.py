@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import napari
 from qtpy.QtWidgets import QApplication
 
-from napari_dmoe.viewer.contributed import DOCK
+from napari_dmoe.viewer.contributed import DOCK, FAIRNESS
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.fairness.dock import HEIGHT, FairnessDock
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.samples import is_sample
-from napari_dmoe.viewer.ui.docking import bring_up, docked
+from napari_dmoe.viewer.ui.docking import bring_up, docked, settle_at_bottom
 from napari_dmoe.viewer.ui.shortcut import NEXT, PREVIOUS, has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
@@ -46,6 +47,31 @@ class OneDock(DMoEDock):
             return DMoEDock(napari_viewer)
         with there.moving():
             window.remove_dock_widget(there)
+        return there
+
+
+def open_fairness_dock(viewer: napari.Viewer) -> FairnessDock:
+    """Return the fairness dock of a viewer's window, as :func:`open_dock` does."""
+    make = partial(FairnessDock, viewer)
+    return bring_up(viewer.window, FairnessDock, FAIRNESS, make, area="bottom")
+
+
+class OneFairnessDock(FairnessDock):
+    """The one fairness dock of a window, as :class:`OneDock` is of the other.
+
+    A new one goes to the bottom.
+    """
+
+    def __new__(cls, napari_viewer: napari.Viewer) -> Any:
+        """Return the window's dock, taken out of where it is; else a new one."""
+        window = getattr(plain(napari_viewer), "window", None)
+        there = None if window is None else docked(window, FairnessDock)
+        if window is None or there is None:
+            there = FairnessDock(napari_viewer)
+        else:
+            with there.moving():
+                window.remove_dock_widget(there)
+        settle_at_bottom(there, FAIRNESS, HEIGHT)
         return there
 
 

@@ -5,5 +5,8 @@ PLUGIN = "napari-dmoe"
 DOCK = "Segment for a patient"
 """The dock."""
 
+FAIRNESS = "Audit a cohort by group"
+"""The wide dock: fairness."""
+
 ABOUT = "About this layer, its model and dMoE"
 """What tells how the selected layer came about."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -16,14 +16,22 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_dmoe.inference.running.waiting import watched
-from napari_dmoe.viewer.checkpoints import find_model, recent_models, remember_model
+from napari_dmoe.viewer.checkpoints import (
+    find_model,
+    recent_cohorts,
+    recent_models,
+    remember_cohort,
+    remember_model,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_dmoe.cohorts.datasets import Cohort
     from napari_dmoe.cohorts.series.listing import Entry
     from napari_dmoe.cohorts.series.segmenting import Done
+    from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
@@ -37,6 +45,10 @@ if TYPE_CHECKING:
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
     from napari_dmoe.training.guarding.at_work import Guarding
+
+
+_SEED = 19
+"""Of the phantoms that the window draws."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +216,110 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def draw_phantoms(kind: str, folder: Path, *, n: int, progress: ProgressHook) -> Path:
+    """Draw a cohort of phantoms into a folder, unless it is there; return its table.
+
+    No bundled model was trained on any of them: its seed is another.
+    """
+    from napari_dmoe.cohorts.tables.finding import TABLE
+    from napari_dmoe.cohorts.writing import write_cohort
+    from napari_dmoe.phantoms.kinds import KINDS
+
+    table = folder / TABLE
+    if table.is_file():  # it is written last
+        return table
+    drawn, notice = KINDS[kind].cohort(n, seed=_SEED), KINDS[kind].notice
+    return write_cohort(folder, drawn, total=n, notice=notice, progress=progress)
+
+
+def evaluate(
+    loaded: LoadedModel,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    device: str,
+    skips: bool,
+    progress: ProgressHook,
+) -> Evaluated:
+    """Evaluate a cohort with a model, and go on with what was stopped.
+
+    Where the folder holds another evaluation, it is written into one beside it, whose
+    name ends in a number. Rows with a problem are left out where it `skips` them.
+    """
+    from napari_dmoe.evaluation.evaluating.evaluate import evaluate as run
+    from napari_dmoe.evaluation.evaluating.journal import ResumeError
+    from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
+    from napari_dmoe.evaluation.evaluating.validating import checked
+
+    settings = EvaluationSettings(device=device)
+    for place in _beside(folder):
+        try:
+            good = checked(cohort, place, skip_problems=skips)
+            return run(loaded, good, place, settings=settings, progress=progress)
+        except ResumeError:
+            continue
+    raise ValueError(f"{folder} and those beside it are taken: choose another folder")
+
+
+def evaluate_predictions(
+    cohort: Cohort,
+    masks: Path | None,
+    folder: Path,
+    *,
+    skips: bool,
+    progress: ProgressHook,
+) -> Evaluated:
+    """Evaluate a cohort with masks of any origin, as :func:`evaluate` does.
+
+    They are those of a folder, or those that the cohort's table names.
+    """
+    from napari_dmoe.evaluation.evaluating.predictions import (
+        evaluate_predictions as run,
+    )
+    from napari_dmoe.evaluation.evaluating.validating import checked
+
+    free = (each for each in _beside(folder) if not (each / "cases.csv").exists())
+    place = next(free, None)
+    if place is None:
+        raise ValueError(f"{folder} and those beside it are taken: choose another")
+    good = checked(cohort, place, skip_problems=skips)
+    return run(good, masks, place, progress=progress)
+
+
+_MOST_BESIDE = 99
+
+
+def _beside(folder: Path) -> Iterator[Path]:
+    """Yield a folder, and others beside it whose names end in a number."""
+    yield folder
+    for number in range(2, _MOST_BESIDE):
+        yield folder.with_name(f"{folder.name}-{number}")
+
+
+def audit(
+    loaded: LoadedModel,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    device: str,
+    progress: ProgressHook,
+) -> Any:
+    """Ask every value of every case, and write what came of it into a folder."""
+    from napari_dmoe.evaluation.counterfactual.audit import audit as run
+    from napari_dmoe.evaluation.counterfactual.settings import AuditSettings
+
+    settings = AuditSettings(device=device)
+    return run(
+        loaded,
+        cohort,
+        folder,
+        settings=settings,
+        resume=True,
+        overwrite=True,  # of our own: it is made again
+        progress=progress,
+    )
+
+
 def _late(name: str) -> Callable[..., Any]:
     """Return what is imported when it is called, named as ``module:function``."""
 
@@ -225,6 +341,9 @@ start_tuning = _late("training.tuning.process:TuningProcess")
 look_at_guard = _late("training.guarding.at_work:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
+open_cohort = _late("cohorts.layouts.opening:open_cohort")
+read_evaluation = _late("evaluation.reporting.reading:read_any")
+write_report = _late("evaluation.reporting.report:write_report")
 
 
 @dataclass(frozen=True)
@@ -249,10 +368,19 @@ class Engines:
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
+    recent_cohorts: Callable[[], tuple[str, ...]] = recent_cohorts
+    remember_cohort: Callable[[str], None] = remember_cohort
     release_memory: Callable[[], None] = release_memory
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
     save_sweep: Callable[..., None] = save_sweep
+    open_cohort: Callable[..., Cohort] = open_cohort
+    draw_phantoms: Callable[..., Path] = draw_phantoms
+    evaluate: Callable[..., Evaluated] = evaluate
+    evaluate_predictions: Callable[..., Evaluated] = evaluate_predictions
+    read_evaluation: Callable[..., Evaluated] = read_evaluation
+    audit: Callable[..., Any] = audit
+    write_report: Callable[..., Any] = write_report
     now: Callable[[], float] = time.monotonic
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from psygnal import Signal
 
 from napari_dmoe.viewer.layers.leaving import stays
@@ -84,7 +84,7 @@ class Groups:
 
     def put(
         self,
-        image: Image,
+        image: Layer,
         group: Group,
         layer_data: LayerData,
         owner: str,

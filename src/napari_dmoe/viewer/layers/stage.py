@@ -2,6 +2,8 @@
 
 Nothing of one patient may be drawn over another's picture. A layer that belongs to an
 image is seen with it alone; whether it is to be seen then is remembered meanwhile.
+Where there is no image, such as of a case of which only masks are known, another layer
+stands in for it.
 Whoever shows or hides such a layer does it by :meth:`Stage.see`, not by its
 ``visible``. What a person shows by napari's eyes stays until another image is chosen.
 Knows no Qt.
@@ -13,10 +15,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.placement import plain
@@ -32,22 +34,32 @@ class Stage:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
-        self._shown: Callable[[], Image | None] = _nobody
-        self._owners: WeakKeyDictionary[Layer, Callable[[], Image | None]] = (
+        self._shown: Callable[[], Layer | None] = _nobody
+        self._owners: WeakKeyDictionary[Layer, Callable[[], Layer | None]] = (
             WeakKeyDictionary()
         )
+        self._stand_ins: WeakSet[Layer] = WeakSet()
         self._waiting: WeakKeyDictionary[Layer, bool] = WeakKeyDictionary()
         """Layers that were hidden with their image: whether they are seen with it."""
         self._leaders: WeakKeyDictionary[Layer, weakref.ref[Layer]] = (
             WeakKeyDictionary()
         )
         """Layers that are a part of how others are shown, and whose those are."""
-        self._adding: list[Callable[[], Image | None]] = []
+        self._adding: list[Callable[[], Layer | None]] = []
         viewer.layers.events.inserted.connect(self._on_inserted)
 
+    def stand_in(self, layer: Layer) -> None:
+        """Let a layer stand in for an image that there is none of: it is seen alone."""
+        self._stand_ins.add(plain(layer))
+        self._owners.pop(plain(layer), None)
+
+    def leads(self, layer: Layer | None) -> bool:
+        """Say whether others may belong to a layer: an image, or what stands for one."""
+        return is_input(layer) or layer in self._stand_ins
+
     @property
-    def shown(self) -> Image | None:
-        """The image that is seen; None where there is none."""
+    def shown(self) -> Layer | None:
+        """The image that is seen, or what stands for one; None where there is none."""
         viewer, image = self._viewer(), self._shown()
         return image if viewer is not None and image in viewer.layers else None
 
@@ -88,15 +100,16 @@ class Stage:
 
     def is_bound(self, layer: Layer) -> bool:
         """Whether it is known to which image a layer belongs, be it here or not."""
-        return self._leader(layer) in self._owners
+        leader = self._leader(layer)
+        return leader in self._owners or leader in self._stand_ins
 
-    def image_of(self, layer: Layer | None) -> Image | None:
+    def image_of(self, layer: Layer | None) -> Layer | None:
         """Return the image that a layer belongs to; an image belongs to itself.
 
         None where it belongs to none, or where that one is no longer in the viewer.
         """
         viewer, layer = self._viewer(), self._leader(layer)
-        if is_input(layer):
+        if self.leads(layer):
             return layer
         image = None if layer is None else self._owners.get(layer, _nobody)()
         return image if viewer is not None and image in viewer.layers else None
@@ -143,7 +156,7 @@ class Stage:
             self._adding.pop()
 
     def show(
-        self, image: Image | None, between: Callable[[], None] = lambda: None
+        self, image: Layer | None, between: Callable[[], None] = lambda: None
     ) -> None:
         """Show an image with its layers, and hide all others with theirs.
 
@@ -157,7 +170,7 @@ class Stage:
         leaving = leaving_of(viewer)
         for layer in [each for each in viewer.layers if each is not image]:
             owner = self._owners.get(layer)
-            if is_input(layer):
+            if self.leads(layer):
                 if layer.visible:
                     layer.visible = False
             elif owner is not None and owner() is not image and layer not in leaving:
@@ -171,10 +184,10 @@ class Stage:
     def _on_inserted(self, event: Any) -> None:
         layer = plain(event.value)
         is_known = layer in self._owners or layer in self._leaders
-        if self._adding and not is_known and not is_input(layer):
+        if self._adding and not is_known and not self.leads(layer):
             self.own(self._adding[-1](), layer)
 
-    def _is_open(self, image: Image | None) -> bool:
+    def _is_open(self, image: Layer | None) -> bool:
         """Whether an image is the one that is seen, or a person shows it beside it."""
         viewer = self._viewer()
         if image is None or viewer is None or image not in viewer.layers:

@@ -67,7 +67,7 @@ class TwoOutlines:
         first: Labels,
         second: Labels,
         classes: Sequence[str],
-        record: Provenance,
+        record: Provenance | None,
         meant: Mapping[int, int] | None = None,
     ) -> Colours:
         """Draw both; return their colours. The record is that of the first one.

@@ -369,8 +369,8 @@ class Session:
         image = self.showing.image_of(active)
         if image is None or self.showing.is_held(active):
             return
-        if image is not self.image:
-            self.choose_image(image)
+        if image is not self.showing.shown:
+            self.showing.show(image)
         for result in self.results_of(image):
             if result.mask() is active and result is not self.result_of(image):
                 self.choose_result(image, result)

@@ -44,10 +44,10 @@ class Showing:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
-        self._image: weakref.ref[Image] | None = None
-        self._places: WeakKeyDictionary[Image, Sequence[float]] = WeakKeyDictionary()
+        self._image: weakref.ref[Layer] | None = None
+        self._places: WeakKeyDictionary[Layer, Sequence[float]] = WeakKeyDictionary()
         """Where the sliders stood when another image was chosen."""
-        self._selected: WeakKeyDictionary[Image, weakref.ref[Layer]] = (
+        self._selected: WeakKeyDictionary[Layer, weakref.ref[Layer]] = (
             WeakKeyDictionary()
         )
         self._is_to_frame = False
@@ -66,12 +66,27 @@ class Showing:
     @property
     def image(self) -> Image | None:
         """The image that is shown and worked on; None where there is none."""
-        image = None if self._image is None else self._image()
-        return image if self._is_there(image) else None
+        shown = self.shown
+        return shown if is_input(shown) else None
+
+    @property
+    def shown(self) -> Layer | None:
+        """The image that is shown, or what stands in for one; None without either."""
+        shown = None if self._image is None else self._image()
+        return shown if self._is_there(shown) else None
+
+    def stand_in(self, layer: Layer) -> None:
+        """Let a layer be shown as an image is: alone, with what belongs to it.
+
+        Nothing can be worked on meanwhile. It is for cases of which there is no image.
+        """
+        self._stage.stand_in(layer)
 
     def _is_there(self, image: Layer | None) -> bool:
         viewer = self._viewer()
-        return viewer is not None and is_input(image) and image in viewer.layers
+        if viewer is None or image is None:
+            return False
+        return self._stage.leads(image) and image in viewer.layers
 
     @property
     def _images(self) -> list[Image]:
@@ -89,7 +104,7 @@ class Showing:
         self._stage.release(layer)
         self._link(plain(layer))
 
-    def image_of(self, layer: Layer | None) -> Image | None:
+    def image_of(self, layer: Layer | None) -> Layer | None:
         """Return the image that a layer belongs to, or that it is; None without one."""
         return self._stage.image_of(layer)
 
@@ -112,11 +127,11 @@ class Showing:
         if self.is_adding or not self._deleted:
             return self.is_adding
         owner = self.image_of(active)
-        return owner is None or (_IMAGE not in self._deleted and owner != self.image)
+        return owner is None or (_IMAGE not in self._deleted and owner != self.shown)
 
     def settle(self) -> None:
         """Leave the selection with the image that is shown, after a deletion."""
-        viewer, image = self._viewer(), self.image
+        viewer, image = self._viewer(), self.shown
         self._deleted.clear()
         if viewer is not None and image is not None:
             self._select(viewer, image)
@@ -130,7 +145,7 @@ class Showing:
         if layer not in viewer.layers.selection and layer is not self._last_active():
             return
         if len(self.deleted):  # else nobody says when napari is at rest again
-            self._deleted.add(_IMAGE if is_input(layer) else _LAYER)
+            self._deleted.add(_IMAGE if self._stage.leads(layer) else _LAYER)
             self.deleted.emit()
 
     def adding(self, image: Layer | None) -> AbstractContextManager[None]:
@@ -149,14 +164,14 @@ class Showing:
         """Say whether an image is the one that is shown."""
         return image is not None and plain(image) is self.image
 
-    def show(self, image: Image | None, *, is_settled: bool = True) -> None:
+    def show(self, image: Layer | None, *, is_settled: bool = True) -> None:
         """Show an image with its layers, and no other; frame it if it is another one.
 
         While napari is in the midst of taking layers in or out it `is_settled` only
         afterwards, and the image is framed then. An image that is not in the viewer
         is not shown.
         """
-        viewer, image, before = self._viewer(), plain(image), self.image
+        viewer, image, before = self._viewer(), plain(image), self.shown
         if viewer is None or (image is not None and not self._is_there(image)):
             return
         is_another = image is not before
@@ -181,18 +196,18 @@ class Showing:
         images = self._images
         seen = [each for each in images if each.visible]
         first = next(iter(seen or images), None)
-        if self.image is None and first is not None:
+        if self.shown is None and first is not None:
             self.show(first, is_settled=is_settled)
 
-    def _others_seen(self, image: Image | None) -> bool:
+    def _others_seen(self, image: Layer | None) -> bool:
         return any(each.visible and each is not image for each in self._images)
 
-    def _select(self, viewer: ViewerModel, image: Image) -> None:
+    def _select(self, viewer: ViewerModel, image: Layer) -> None:
         """Let nobody paint on what belongs to another image, and is not seen."""
         active = plain(viewer.layers.selection.active)
         owner = self._stage.image_of(active)
         is_of_none = active is None or not (
-            is_input(active) or self._stage.is_bound(active)
+            self._stage.leads(active) or self._stage.is_bound(active)
         )
         if is_of_none or owner is image:
             return
@@ -203,12 +218,12 @@ class Showing:
 
     def _slide(self) -> None:
         """Go to the plane that was seen of the image, or to one that it has."""
-        viewer, image = self._viewer(), self.image
+        viewer, image = self._viewer(), self.shown
         if viewer is not None and image is not None:
             go_back(viewer, image, self._places.get(image))
 
     def _frame(self, event: Any = None) -> None:
-        viewer, image = self._viewer(), self.image
+        viewer, image = self._viewer(), self.shown
         if not self._is_to_frame or viewer is None or image is None:
             return
         self._is_to_frame = False

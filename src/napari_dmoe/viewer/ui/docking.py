@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import npe2
-from qtpy.QtWidgets import QDockWidget, QWidget
+from napari.settings import get_settings
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_dmoe.viewer.contributed import PLUGIN
 
@@ -27,8 +30,7 @@ def bring_up(
     found = docked(window, kind)
     if found is None:
         found = make()
-        # By the name that napari's menu gives it, so that the menu finds it.
-        window.add_dock_widget(found, name=f"{title} (dMoE)", **placed)
+        window.add_dock_widget(found, name=_named(title), **placed)
     holder = found.parent()
     if isinstance(holder, QDockWidget):
         holder.show()
@@ -47,3 +49,31 @@ def contributed_widget(title: str) -> Any:
     contributed = npe2.PluginManager.instance().iter_widgets()
     ours = (each for each in contributed if each.plugin_name == PLUGIN)
     return next(each.get_callable() for each in ours if each.display_name == title)
+
+
+def settle_at_bottom(widget: QWidget, title: str, height: int) -> None:
+    """Let a widget that napari is about to dock go to the bottom of its window.
+
+    What the manifest says of its place is not heard yet (napari 0.9): it comes to the
+    right. napari remembers where a person has put it, and there it stays.
+    """
+    remembered = get_settings().application.plugin_widget_positions
+    if _named(title) not in remembered:
+        QTimer.singleShot(0, lambda: _settle(widget, height))
+
+
+def _settle(widget: QWidget, height: int) -> None:
+    holder = widget.parentWidget() if isalive(widget) else None
+    window = None if holder is None else holder.parentWidget()
+    if not isinstance(holder, QDockWidget) or not isinstance(window, QMainWindow):
+        return
+    bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+    if window.dockWidgetArea(holder) != bottom:
+        window.addDockWidget(bottom, holder)
+        holder.show()
+    window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
+
+
+def _named(title: str) -> str:
+    """Return what napari's menu calls a widget, so that the menu finds it."""
+    return f"{title} (dMoE)"

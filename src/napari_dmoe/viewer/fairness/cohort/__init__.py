@@ -1,0 +1,1 @@
+"""The cohort that is audited: chosen, read, and shown before anything runs."""

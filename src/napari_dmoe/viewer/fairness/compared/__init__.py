@@ -1,0 +1,1 @@
+"""What is compared: models, and folders of masks of any origin."""

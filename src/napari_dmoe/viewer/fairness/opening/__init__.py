@@ -1,0 +1,1 @@
+"""Opens a case of an evaluated cohort: image, truth, prediction and where they err."""

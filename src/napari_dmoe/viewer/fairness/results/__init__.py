@@ -1,0 +1,1 @@
+"""What evaluated cohorts show: groups as dots, tables, and the cases behind them."""

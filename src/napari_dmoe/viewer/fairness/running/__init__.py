@@ -1,0 +1,1 @@
+"""An audit that goes on, is stopped and resumed, reopened and reported."""

@@ -1,0 +1,111 @@
+"""What the thread of an audit does, and what it tells. Knows no layer."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.progress import ProgressHook, part_of
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fairness.compared.subjects import COLUMN, LOADED, Sort, Subject
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.datasets import Cohort
+    from napari_dmoe.evaluation.evaluating.scored import Evaluated
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+
+JOURNAL = "evaluation.journal"
+"""Name of the file that an evaluation has while it goes on, or was stopped."""
+
+EVERY_VALUE = "every-value"
+"""Folder of what came of asking every value, in that of the audit."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be audited, as it was when it was begun."""
+
+    cohort: Cohort
+    items: Sequence[tuple[Subject, Path]]
+    """What is compared, each with the folder of its files."""
+    loaded: LoadedModel | None
+    """The model that is loaded in the window."""
+    device: str
+    asks_every_value: bool = False
+    skips: bool = False
+    """Whether rows with a problem are left out."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One of what is compared, done."""
+
+    subject: Subject
+    evaluated: Evaluated
+    audited: Any = None
+
+
+class Teller(QObject):
+    """Hands over to the GUI thread what the work's thread tells.
+
+    It belongs to the work, not to the dock, which may be destroyed meanwhile.
+    """
+
+    told = Signal(object)
+
+
+def run_audit(
+    engines: Engines, teller: Teller, task: Task, hook: ProgressHook
+) -> list[Done]:
+    """Evaluate a cohort with each of what is compared; called in the work's thread."""
+    done = []
+    for number, (subject, folder) in enumerate(task.items):
+        progress = part_of(hook, number, len(task.items), _words(task, subject))
+        found = _one(engines, task, subject, folder, progress)
+        done.append(found)
+        teller.told.emit(found)
+    return done
+
+
+def _words(task: Task, subject: Subject) -> str:
+    return subject.title if len(task.items) > 1 else ""
+
+
+def _one(
+    engines: Engines, task: Task, subject: Subject, folder: Path, hook: ProgressHook
+) -> Done:
+    cohort, skips = task.cohort, task.skips
+    if subject.sort is Sort.PREDICTIONS:
+        masks = None if subject.key == COLUMN else Path(subject.key)
+        return Done(
+            subject,
+            engines.evaluate_predictions(
+                cohort, masks, folder, skips=skips, progress=hook
+            ),
+        )
+    is_loaded = subject.key == LOADED
+    loaded = task.loaded if is_loaded else engines.load_checkpoint(subject.key)
+    parts = 2 if task.asks_every_value else 1
+    first, device = part_of(hook, 0, parts, "evaluating" * (parts > 1)), task.device
+    evaluated = engines.evaluate(
+        loaded, cohort, folder, device=device, skips=skips, progress=first
+    )
+    if not task.asks_every_value:
+        return Done(subject, evaluated)
+    own, second = evaluated.folder or folder, part_of(hook, 1, parts, "every value")
+    good = replace(cohort, problems=())  # evaluated: what is wrong was left out
+    audited = engines.audit(
+        loaded, good, own / EVERY_VALUE, device=device, progress=second
+    )
+    return Done(subject, evaluated, audited)
+
+
+def is_stopped(folder: Path) -> bool:
+    """Say whether an audit into a folder, or one beside it, was begun and not ended."""
+    return any(folder.parent.glob(f"{glob.escape(folder.name)}*/{JOURNAL}"))
