@@ -62,7 +62,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     progress: ProgressHook = silent,
     tell: Callable[[ScoredCase], None] | None = None,
-    resume: bool = True,
+    keep_whole: bool = True,
     overwrite: bool = False,
 ) -> Evaluated:
     """Segment and score every case of a cohort.
@@ -85,9 +85,9 @@ def evaluate(
         May raise ``Cancelled``; what was done until then is gone on with later.
     tell : callable, optional
         Called with every case that is done, in order; those of an earlier run left out.
-    resume : bool
-        Go on with what an earlier run of the same left. A cohort that is evaluated
-        already is read.
+    keep_whole : bool
+        Read what the folder holds where the same was evaluated already, and to its end;
+        else that is refused. A run that was killed is gone on with in any case.
     overwrite : bool
         Begin anew, whatever the folder holds.
 
@@ -127,7 +127,7 @@ def evaluate(
     >>> from napari_dmoe.phantoms.kinds import KINDS
     >>> with TemporaryDirectory() as folder:
     ...     found = evaluate(
-    ...         load_checkpoint("skin-phantom"), KINDS["skin"].cohort(2), folder
+    ...         load_checkpoint("skin-phantom"), [*KINDS["skin"].cohort(2)], folder
     ...     )
     >>> [case.status for case in found]
     ['scored', 'scored']
@@ -143,7 +143,7 @@ def evaluate(
         if overwrite:
             (folder / JOURNAL).unlink(missing_ok=True)
         else:
-            there = _there(folder, inquiry, resume=resume)
+            there = _there(folder, inquiry, keep_whole=keep_whole)
             if there is not None:
                 return there
         n_threads = threads_of(loaded, settings.inference)
@@ -154,22 +154,15 @@ def evaluate(
         return _written(run, journal, opened, inquiry)
 
 
-def _there(folder: Path, inquiry: str, *, resume: bool) -> Evaluated | None:
-    """Return what the folder holds of the same inquiry; refuse what is of another."""
-    if (folder / JOURNAL).is_file():
-        if not resume:
-            raise ResumeError(
-                f"{folder} holds an evaluation that was not finished: go on with it by "
-                "--resume, choose another folder, or begin anew with --overwrite"
-            )
-        return None
-    if (folder / FACTS).is_file() or (folder / CASES).is_file():
-        there = None
-        if (folder / FACTS).is_file() and (folder / CASES).is_file():
-            with suppress(ValueError, OSError):
-                there = read_evaluated(folder)
-        if there is not None and there.facts.inquiry == inquiry and resume:
-            return there
+def refuse_others(folder: Path) -> None:
+    """Refuse a folder that holds another evaluation, or masks that are not ours.
+
+    Raises
+    ------
+    ResumeError
+        When it does.
+    """
+    if any((folder / name).is_file() for name in (JOURNAL, FACTS, CASES)):
         raise ResumeError(
             f"{folder} holds another evaluation: choose another folder, or replace it "
             "with --overwrite"
@@ -180,6 +173,18 @@ def _there(folder: Path, inquiry: str, *, resume: bool) -> Evaluated | None:
             f"{masks} holds files that are no masks of this evaluation: choose another "
             "folder, or replace them with --overwrite"
         )
+
+
+def _there(folder: Path, inquiry: str, *, keep_whole: bool) -> Evaluated | None:
+    """Return what the folder holds of the same inquiry; refuse what is of another."""
+    if (folder / JOURNAL).is_file():
+        return None
+    if keep_whole and (folder / FACTS).is_file() and (folder / CASES).is_file():
+        with suppress(ValueError, OSError):
+            there = read_evaluated(folder)
+            if there.facts.inquiry == inquiry:
+                return there
+    refuse_others(folder)
     return None
 
 
