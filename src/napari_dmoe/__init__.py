@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
     from napari_dmoe.cohorts.series.truths import with_truth
     from napari_dmoe.cohorts.writing import write_cohort
+    from napari_dmoe.evaluation.counterfactual.audit import audit
+    from napari_dmoe.evaluation.counterfactual.audit_files import read_audited
     from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
     from napari_dmoe.evaluation.evaluating.evaluate import evaluate
     from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
@@ -95,6 +97,8 @@ _HOMES = {
     "evaluation.groups.comparing": ("compare",),
     "evaluation.groups.groupings": ("groupings",),
     "evaluation.groups.summary": ("summarise",),
+    "evaluation.counterfactual.audit": ("audit",),
+    "evaluation.counterfactual.audit_files": ("read_audited",),
     "imaging.files": ("read_image",),
     "imaging.memory": ("NotEnoughMemory",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
@@ -171,6 +175,7 @@ __all__ = [
     "UnsafeCheckpointError",
     "__version__",
     "ablate",
+    "audit",
     "bundled_names",
     "card_names",
     "compare",
@@ -182,6 +187,7 @@ __all__ = [
     "interpolate",
     "load_checkpoint",
     "open_cohort",
+    "read_audited",
     "read_card",
     "read_case",
     "read_cohort",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -232,6 +232,94 @@ def draw_phantoms(kind: str, folder: Path, *, n: int, progress: ProgressHook) ->
     return write_cohort(folder, drawn, total=n, notice=notice, progress=progress)
 
 
+def evaluate(
+    loaded: LoadedModel,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    device: str,
+    skips: bool,
+    progress: ProgressHook,
+) -> Evaluated:
+    """Evaluate a cohort with a model, and go on with what was stopped.
+
+    Where the folder holds another evaluation, it is written into one beside it, whose
+    name ends in a number. Rows with a problem are left out where it `skips` them.
+    """
+    from napari_dmoe.evaluation.evaluating.evaluate import evaluate as run
+    from napari_dmoe.evaluation.evaluating.journal import ResumeError
+    from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
+    from napari_dmoe.evaluation.evaluating.validating import checked
+
+    settings = EvaluationSettings(device=device)
+    for place in _beside(folder):
+        try:
+            good = checked(cohort, place, skip_problems=skips)
+            return run(loaded, good, place, settings=settings, progress=progress)
+        except ResumeError:
+            continue
+    raise ValueError(f"{folder} and those beside it are taken: choose another folder")
+
+
+def evaluate_predictions(
+    cohort: Cohort,
+    masks: Path | None,
+    folder: Path,
+    *,
+    skips: bool,
+    progress: ProgressHook,
+) -> Evaluated:
+    """Evaluate a cohort with masks of any origin, as :func:`evaluate` does.
+
+    They are those of a folder, or those that the cohort's table names.
+    """
+    from napari_dmoe.evaluation.evaluating.predictions import (
+        evaluate_predictions as run,
+    )
+    from napari_dmoe.evaluation.evaluating.validating import checked
+
+    free = (each for each in _beside(folder) if not (each / "cases.csv").exists())
+    place = next(free, None)
+    if place is None:
+        raise ValueError(f"{folder} and those beside it are taken: choose another")
+    good = checked(cohort, place, skip_problems=skips)
+    return run(good, masks, place, progress=progress)
+
+
+_MOST_BESIDE = 99
+
+
+def _beside(folder: Path) -> Iterator[Path]:
+    """Yield a folder, and others beside it whose names end in a number."""
+    yield folder
+    for number in range(2, _MOST_BESIDE):
+        yield folder.with_name(f"{folder.name}-{number}")
+
+
+def audit(
+    loaded: LoadedModel,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    device: str,
+    progress: ProgressHook,
+) -> Any:
+    """Ask every value of every case, and write what came of it into a folder."""
+    from napari_dmoe.evaluation.counterfactual.audit import audit as run
+    from napari_dmoe.evaluation.counterfactual.settings import AuditSettings
+
+    settings = AuditSettings(device=device)
+    return run(
+        loaded,
+        cohort,
+        folder,
+        settings=settings,
+        resume=True,
+        overwrite=True,  # of our own: it is made again
+        progress=progress,
+    )
+
+
 def _late(name: str) -> Callable[..., Any]:
     """Return what is imported when it is called, named as ``module:function``."""
 
@@ -254,11 +342,8 @@ look_at_guard = _late("training.guarding.at_work:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
 open_cohort = _late("cohorts.layouts.opening:open_cohort")
-evaluate = _late("evaluation.evaluating.evaluate:evaluate")
-evaluate_predictions = _late("evaluation.evaluating.predictions:evaluate_predictions")
 read_evaluation = _late("evaluation.reporting.reading:read_any")
 write_report = _late("evaluation.reporting.report:write_report")
-audit = _late("evaluation.counterfactual.audit:audit")
 
 
 @dataclass(frozen=True)

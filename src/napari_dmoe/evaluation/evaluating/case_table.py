@@ -111,7 +111,7 @@ def _written(value: str | float) -> str:
 
 def _path(path: Path | None, folder: Path) -> str:
     """Return a path as the table tells it: from its folder on where it lies below."""
-    if path is None:
+    if path is None or path == Path():  # of an open image no file is known
         return ""
     whole, below = path.absolute(), folder.absolute()
     return str(whole.relative_to(below) if whole.is_relative_to(below) else whole)

@@ -210,7 +210,7 @@ def inquiry_of(
 def _told(row: CaseRow) -> Iterator[str]:
     yield row.id
     # Where an archive holds all of a case, its patient is not read for this.
-    if row.labels is None or row.labels != row.image:
+    if row.labels is None or row.labels != row.image or row.image == Path():
         yield json.dumps(row.patient.stated())
     for path in dict.fromkeys((row.image, row.labels)):
         if path is not None and path != Path():

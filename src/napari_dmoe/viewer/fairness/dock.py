@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.bench import Bench
@@ -18,6 +18,9 @@ from napari_dmoe.viewer.fairness.cohort.view import CohortSection, dropped_path
 from napari_dmoe.viewer.fairness.compared.control import ComparedControl
 from napari_dmoe.viewer.fairness.compared.view import ComparedSection
 from napari_dmoe.viewer.fairness.foot import AuditFoot
+from napari_dmoe.viewer.fairness.pickers import Pickers
+from napari_dmoe.viewer.fairness.results.control import ResultsControl
+from napari_dmoe.viewer.fairness.results.section import ResultsSection
 from napari_dmoe.viewer.fairness.running.control import RunControl
 from napari_dmoe.viewer.fairness.running.reopening import ReopenControl
 from napari_dmoe.viewer.fairness.running.report import ReportControl
@@ -29,7 +32,7 @@ from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.outlining import OutlineDrawing
-from napari_dmoe.viewer.ui.parts import ScrollColumn, StartButton, column
+from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
@@ -41,8 +44,10 @@ HEIGHT = 340
 """To begin with; it can be made lower."""
 _COMFORTABLE = QSize(1200, HEIGHT)
 _LEAST = QSize(560, 200)
-_LEFT, _RIGHT = 330, 870
-_LEAST_LEFT, _LEAST_RIGHT = 240, 300
+_LEFT, _LEFT_WIDE = 300, 640
+_WIDE = 1500
+"""Pixels from which there is room for two columns of pickers."""
+_LEAST_RIGHT = 300
 
 
 class FairnessDock(QWidget):
@@ -62,6 +67,7 @@ class FairnessDock(QWidget):
         tell_ours_in_words()
         session = session_of(napari_viewer)
         self._was_docked = self._is_moving = False
+        self._is_new = True
         self.audits = audits_of(napari_viewer)
         self._lay_out()
         self.work = Work(
@@ -76,6 +82,7 @@ class FairnessDock(QWidget):
         self.run = RunControl(bench, self.foot, *controls, self.audits)
         self.report = ReportControl(bench, self.foot, self.audits)
         self.reopening = ReopenControl(bench, self.cohort_control, self.audits)
+        self.results_control = ResultsControl(bench, self.results, self.audits)
         self.looking = LookingAround(bench, self)
         self._leaving = leaving_of(napari_viewer)
         waits = self._leaving.wanted, self.work.ended
@@ -88,25 +95,30 @@ class FairnessDock(QWidget):
     def _lay_out(self) -> None:
         self.cohort, self.compared = CohortSection(), ComparedSection()
         self.foot = AuditFoot()
-        scroll = ScrollColumn()
-        scroll.stack(self.cohort, self.compared)
-        left = QWidget()
-        column(left, scroll, self.foot).setStretch(0, 1)
-        left.setMinimumWidth(_LEAST_LEFT)
-        self.right = QWidget()
-        self.right.setMinimumWidth(_LEAST_RIGHT)
+        self.pickers = Pickers(self.cohort, self.compared, self.foot)
+        self.results = ResultsSection()
+        self.results.setMinimumWidth(_LEAST_RIGHT)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(left)
-        self.splitter.addWidget(self.right)
+        self.splitter.addWidget(self.pickers)
+        self.splitter.addWidget(self.results)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setStretchFactor(1, 1)  # the numbers get what there is more
-        self.splitter.setSizes([_LEFT, _RIGHT])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self.splitter)
         self.setMinimumSize(_LEAST)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setAcceptDrops(True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the pickers side by side where there is room for that."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= _WIDE
+        if self.pickers.is_wide != is_wide or self._is_new:
+            self._is_new = False
+            self.pickers.spread(is_wide)
+            left = _LEFT_WIDE if is_wide else _LEFT
+            self.splitter.setSizes([left, max(self.width() - left, 1)])
 
     @property
     def is_refreshing(self) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.parts import StartButton, allow, button
+from napari_dmoe.viewer.ui.parts import StartButton, allow, button, row
 
 RUN, RESUME = "Run", "Resume"
 _RUN_HELP = "Evaluate every case of the cohort with each of what is compared."
@@ -29,9 +29,12 @@ class AuditFoot(Foot):
             start=RUN,
             start_help=_RUN_HELP,
             stop_help="Stop after this case; what is done is kept.",
-            below=(self.report_button,),
+            is_elsewhere=True,
             parent=parent,
         )
+        buttons, layout = row(self.button, self.report_button), self.layout()
+        if isinstance(layout, QVBoxLayout):
+            layout.insertWidget(0, buttons)
         self.report_button.clicked.connect(self.report_requested)
         self.show_report("")
 

@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.placement import plain

@@ -257,8 +257,8 @@ def _attributes(reading: Reading) -> Iterator[str]:
         rows = rows[:_COUNTED]
         yield f"Of the first {_COUNTED:,} cases:"
     patients = [row.patient for row in rows]
-    names = dict.fromkeys(name for patient in patients for name in patient.known())
-    for name in names:
+    names = {name for patient in patients for name in patient.known()}
+    for name in sorted(names, key=_in_order):
         known = ATTRIBUTES.get(name)
         values = [patient.value(name) for patient in patients]
         yield f"{known.label if known else name}: {_counted(values)}"
@@ -268,6 +268,12 @@ def _attributes(reading: Reading) -> Iterator[str]:
         n_values = len({cell for cell in cells if cell is not None})
         if name not in names and 1 < n_values <= _FEW_VALUES:
             yield f"{name}: {_counted(cells)}"
+
+
+def _in_order(attribute: str) -> tuple[int, str]:
+    """Return where an attribute is told: those of forms first."""
+    known = list(ATTRIBUTES)
+    return (known.index(attribute) if attribute in known else len(known)), attribute
 
 
 def _counted(values: Sequence[str | float | None]) -> str:

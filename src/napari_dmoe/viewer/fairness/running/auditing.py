@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,19 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fairness.cohort.control import CASES
 from napari_dmoe.viewer.fairness.compared.subjects import COLUMN, LOADED, Sort, Subject
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.datasets import Cohort
     from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.models.checkpoint import LoadedModel
+
+
+JOURNAL = "evaluation.journal"
+"""Name of the file that an evaluation has while it goes on, or was stopped."""
+
+EVERY_VALUE = "every-value"
+"""Folder of what came of asking every value, in that of the audit."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Task:
     """The model that is loaded in the window."""
     device: str
     asks_every_value: bool = False
+    skips: bool = False
+    """Whether rows with a problem are left out."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +58,6 @@ class Teller(QObject):
     """
 
     told = Signal(object)
-
-
-def without_problems(cohort: Cohort) -> Cohort:
-    """Return a cohort that leaves out the rows with a problem, and says so."""
-    rows = {problem.row for problem in cohort.problems}
-    if not rows:
-        return cohort
-    n = len(rows)
-    said = f"{n:,} row{'s' * (n != 1)} with a problem left out, as you said"
-    return replace(cohort, problems=(), notices=(*cohort.notices, said))
 
 
 def run_audit(
@@ -81,46 +80,32 @@ def _words(task: Task, subject: Subject) -> str:
 def _one(
     engines: Engines, task: Task, subject: Subject, folder: Path, hook: ProgressHook
 ) -> Done:
+    cohort, skips = task.cohort, task.skips
     if subject.sort is Sort.PREDICTIONS:
         masks = None if subject.key == COLUMN else Path(subject.key)
-        found = engines.evaluate_predictions(task.cohort, masks, folder, progress=hook)
-        return Done(subject, found)
+        return Done(
+            subject,
+            engines.evaluate_predictions(
+                cohort, masks, folder, skips=skips, progress=hook
+            ),
+        )
     is_loaded = subject.key == LOADED
     loaded = task.loaded if is_loaded else engines.load_checkpoint(subject.key)
     parts = 2 if task.asks_every_value else 1
+    first, device = part_of(hook, 0, parts, "evaluating" * (parts > 1)), task.device
     evaluated = engines.evaluate(
-        loaded,
-        task.cohort,
-        folder,
-        device=task.device,
-        progress=part_of(hook, 0, parts, "evaluating" * (parts > 1)),
+        loaded, cohort, folder, device=device, skips=skips, progress=first
     )
     if not task.asks_every_value:
         return Done(subject, evaluated)
+    own, second = evaluated.folder or folder, part_of(hook, 1, parts, "every value")
+    good = replace(cohort, problems=())  # evaluated: what is wrong was left out
     audited = engines.audit(
-        loaded,
-        task.cohort,
-        folder,
-        device=task.device,
-        progress=part_of(hook, 1, parts, "asking every value"),
+        loaded, good, own / EVERY_VALUE, device=device, progress=second
     )
     return Done(subject, evaluated, audited)
 
 
-def free_folder(folder: Path) -> Path:
-    """Return a folder in which no finished audit is: a number is added where one is.
-
-    One that was stopped is gone on with.
-    """
-    free, number = folder, 1
-    while (free / CASES).is_file():
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    return free
-
-
 def is_stopped(folder: Path) -> bool:
-    """Say whether a folder holds an audit that was begun and not finished."""
-    if (folder / CASES).is_file() or not folder.is_dir():
-        return False
-    return any(folder.iterdir())
+    """Say whether an audit into a folder, or one beside it, was begun and not ended."""
+    return any(folder.parent.glob(f"{glob.escape(folder.name)}*/{JOURNAL}"))

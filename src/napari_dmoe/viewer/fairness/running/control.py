@@ -20,10 +20,8 @@ from napari_dmoe.viewer.fairness.running.auditing import (
     Done,
     Task,
     Teller,
-    free_folder,
     is_stopped,
     run_audit,
-    without_problems,
 )
 from napari_dmoe.viewer.fairness.shelf import Audit, Audits
 from napari_dmoe.viewer.ui.work import BUSY, Order
@@ -73,7 +71,7 @@ class RunControl(Control):
         """Say what the button begins, or why it cannot."""
         output = self._compared.output
         stopped = output is not None and any(
-            is_stopped(free_folder(folder))
+            is_stopped(folder)
             for _, folder in in_folders(self._compared.subjects, output)
         )
         self._foot.show_start(self.why_not, is_resumed=stopped)
@@ -87,13 +85,13 @@ class RunControl(Control):
         if self._work.is_busy:
             self._work.say(BUSY)
             return
-        folders = in_folders(self._compared.subjects, output)
         self._task = Task(
-            without_problems(reading.cohort) if reading.problems else reading.cohort,
-            [(subject, free_folder(folder)) for subject, folder in folders],
+            reading.cohort,
+            in_folders(self._compared.subjects, output),
             self._session.model,
             self._session.settings.device,
             self._compared.asks_every_value,
+            self._cohort.is_skipped,
         )
         self._layers, self._n_done = reading.layers, 0
         teller = Teller()
