@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evaluations import make_evaluated
-from null_audits import KINDS, audit, called
 from scipy import stats
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
@@ -18,6 +17,7 @@ from napari_dmoe.evaluation.groups.paired import paired_p
 from napari_dmoe.evaluation.groups.resampling import strata_of
 from napari_dmoe.evaluation.groups.swapping import swapped_p
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError
+from null_audits import KINDS, audit, called
 
 FEW = 50
 
@@ -127,8 +127,7 @@ def test_a_case_that_one_missed_has_no_distance_and_that_is_said(
     first: Evaluated,
 ) -> None:
     scores = tuple(
-        replace(s, value=math.nan) if s.metric == "hd95" else s
-        for s in first[0].scores
+        replace(s, value=math.nan) if s.metric == "hd95" else s for s in first[0].scores
     )
     other = Evaluated(
         (replace(first[0], scores=scores), *first.cases[1:]),
@@ -145,8 +144,7 @@ def test_shorter_distances_are_better(first: Evaluated) -> None:
         replace(
             case,
             scores=tuple(
-                replace(s, value=s.value - 1 - 0.01 * case.number)
-                for s in case.scores
+                replace(s, value=s.value - 1 - 0.01 * case.number) for s in case.scores
             ),
         )
         for case in first
@@ -173,9 +171,7 @@ def test_p_is_that_of_a_paired_t_test_of_subjects(first: Evaluated) -> None:
     counts = ~np.isnan(ours)
     wanted = stats.ttest_rel(theirs[counts], ours[counts])
     assert found.rows[0].p == pytest.approx(wanted.pvalue)
-    assert found.rows[0].interval == pytest.approx(
-        tuple(wanted.confidence_interval())
-    )
+    assert found.rows[0].interval == pytest.approx(tuple(wanted.confidence_interval()))
     changes = [0.1, -0.02, 0.05, 0.03]
     assert paired_p(changes * 8, list("abcd") * 8) == pytest.approx(
         paired_p(changes), rel=1e-9

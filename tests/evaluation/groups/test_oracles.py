@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from coverage import KINDS as DRAWS
-from coverage import Scenario, coverage
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from coverage import KINDS as DRAWS
+from coverage import Scenario, coverage
 from napari_dmoe.evaluation.groups.intervals import bootstrap
 from napari_dmoe.evaluation.groups.table import disaggregate, statistics
 
