@@ -96,9 +96,10 @@ def inverted(cohort: Cohort, *, level: float) -> dict[str, tuple[float, float]]:
     -----
     For each value that is tried, groups are put where they have it and the scores are
     least surprised, and the resampled errors are added to them. *Gap, ratio and
-    skewness*: outer groups are moved inwards, or the two outermost ones apart. A value is kept if what was found lies no further from it than 95 % of
-    what such groups give (ratio and skewness in logarithms). *Worst group and
-    equity-scaled scores*: groups are moved, too, by as much as is likeliest; a value
+    skewness*: outer groups are moved inwards, or the two outermost ones apart. A value
+    is kept if what was found lies no further from it than 95 % of what such groups give
+    (ratio and skewness in logarithms). *Worst group and equity-scaled scores*: all
+    groups are moved, and pulled together or apart, by as much as is likeliest. A value
     is kept if what was found lies between the 2.5 % and 97.5 % points.
 
     References
