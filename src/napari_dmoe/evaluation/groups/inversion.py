@@ -72,7 +72,8 @@ class Cohort(NamedTuple):
     def one(self, name: str, means: Values) -> Values:
         """Return one of :data:`SHIFTED` of groups' means (G, ...)."""
         if name == "worst":
-            return means.min(0) if self.higher_is_better else means.max(0)
+            worst = means.min(0) if self.higher_is_better else means.max(0)
+            return np.asarray(worst)
         overall = np.tensordot(self.sizes / self.sizes.sum(), means, 1)
         return {"es_sum": es_sum, "es_std": es_std}[name](overall, means)
 
@@ -132,7 +133,7 @@ def _pulled_apart(
     ends = {}
     for name in NOT_SHIFTED:
         scale: Callable[[Values], Values] = np.asarray if name == "gap" else _log
-        own, tried = scale(np.float64(found[name])), scale(true[name])
+        own, tried = scale(np.array(found[name])), scale(true[name])
         if not np.isfinite(own):
             ends[name] = (np.nan, np.nan)
             continue
