@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
 from napari_dmoe.evaluation.groups.comparison_words import notes_of, sentences_of
@@ -220,16 +221,18 @@ class _Pairs:
                 "one of the two alone, and are not compared"
             )
         counts = ~np.isnan(before) & ~np.isnan(after)
+        nothing = Interval(math.nan, math.nan)
         whole = Comparison(
-            region,
-            metric,
-            EVERYBODY,
-            "",
-            "mean",
-            0,
-            *[math.nan] * 2,
-            Interval(math.nan, math.nan),
-            math.nan,
+            region=region,
+            metric=metric,
+            grouping=EVERYBODY,
+            group="",
+            statistic="mean",
+            n=0,
+            first=math.nan,
+            second=math.nan,
+            interval=nothing,
+            p=math.nan,
         )
         yield self._mean(whole, before, after, counts)
         for grouping in self.groupings:
@@ -245,7 +248,11 @@ class _Pairs:
             )
 
     def _mean(
-        self, row: Comparison, before: Values, after: Values, counts: Values
+        self,
+        row: Comparison,
+        before: Values,
+        after: Values,
+        counts: NDArray[np.bool_],
     ) -> Comparison:
         own = np.flatnonzero(counts)
         subjects = [self.subjects[place] for place in own]

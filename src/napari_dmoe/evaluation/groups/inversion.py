@@ -25,11 +25,14 @@ from napari_dmoe.evaluation.groups.table import (
 _STEPS = 28
 """Values that are tried; ends lie between two of them, by a straight line."""
 
+_PLACES = 21
+"""Places of a gap that are tried, from the least mean up to the greatest."""
+
 _REACH = 4.5
 """Standard errors, to either side, within which values are tried."""
 
 NOT_SHIFTED = ("gap", "ratio", "skewness")
-"""What has an end where groups are equal, and is tried by pulling groups apart."""
+"""What has an end where groups are equal, and is tried by gaps of every size."""
 
 SHIFTED = ("worst", "es_sum", "es_std")
 """What is tried by moving all groups and pulling them apart, as scores make likely."""
@@ -69,7 +72,8 @@ class Cohort(NamedTuple):
     def one(self, name: str, means: Values) -> Values:
         """Return one of :data:`SHIFTED` of groups' means (G, ...)."""
         if name == "worst":
-            return means.min(0) if self.higher_is_better else means.max(0)
+            worst = means.min(0) if self.higher_is_better else means.max(0)
+            return np.asarray(worst)
         overall = np.tensordot(self.sizes / self.sizes.sum(), means, 1)
         return {"es_sum": es_sum, "es_std": es_std}[name](overall, means)
 
@@ -93,10 +97,10 @@ def inverted(cohort: Cohort, *, level: float) -> dict[str, tuple[float, float]]:
     -----
     For each value that is tried, groups are put where they have it and the scores are
     least surprised, and the resampled errors are added to them. *Gap, ratio and
-    skewness*: the groups' differences from the overall mean are shrunk or stretched
-    together. A value is kept if what was found lies no further from it than 95 % of
-    what such groups give (ratio and skewness in logarithms). *Worst group and
-    equity-scaled scores*: groups are moved, too, by as much as is likeliest; a value
+    skewness*: outer groups are moved inwards, or the two outermost ones apart. A value
+    is kept if what was found lies no further from it than 95 % of what such groups give
+    (ratio and skewness in logarithms). *Worst group and equity-scaled scores*: all
+    groups are moved, and pulled together or apart, by as much as is likeliest. A value
     is kept if what was found lies between the 2.5 % and 97.5 % points.
 
     References
@@ -121,21 +125,15 @@ def inverted(cohort: Cohort, *, level: float) -> dict[str, tuple[float, float]]:
 def _pulled_apart(
     cohort: Cohort, found: Mapping[str, float], alpha: float
 ) -> dict[str, tuple[float, float]]:
-    gap, overall = found["gap"], cohort.overall
-    apart = cohort.means - overall
-    if gap == 0:  # then the two groups that are known least well may differ
-        apart = np.zeros_like(apart)
-        apart[np.argsort(cohort.errors)[-2:]] = -0.5, 0.5
-    reach = gap + _REACH * float(np.sort(cohort.errors)[-2:] @ np.ones(2))
+    reach = found["gap"] + _REACH * float(np.sort(cohort.errors)[-2:] @ np.ones(2))
     # Small steps first: ends of interest lie near equality.
-    gaps = reach * np.linspace(0, 1, _STEPS) ** 1.5
-    centres = overall + apart[:, None] * (gaps / np.ptp(apart))
+    centres = _likeliest_apart(cohort, reach * np.linspace(0, 1, _STEPS) ** 1.5)
     true = cohort.of(centres)
     noisy = cohort.of(centres[..., None] + cohort.noise[:, None])
     ends = {}
     for name in NOT_SHIFTED:
         scale: Callable[[Values], Values] = np.asarray if name == "gap" else _log
-        own, tried = scale(np.float64(found[name])), scale(true[name])
+        own, tried = scale(np.array(found[name])), scale(true[name])
         if not np.isfinite(own):
             ends[name] = (np.nan, np.nan)
             continue
@@ -146,6 +144,27 @@ def _pulled_apart(
         low, high = _kept(tried, limit - np.abs(own - tried))
         ends[name] = (low, high) if name == "gap" else (np.exp(low), np.exp(high))
     return ends
+
+
+def _likeliest_apart(cohort: Cohort, gaps: Values) -> Values:
+    """Return the groups' likeliest means (G, C) with each of the gaps.
+
+    Outer groups are moved inwards until all lie within the gap, or the two outermost
+    ones apart; where the gap lies is what surprises least, in squared errors.
+    """
+    means = cohort.means
+    errors = np.maximum(cohort.errors, 1e-9 * cohort.errors.max())
+    lowest, highest = means.argmin(), means.argmax()
+    if lowest == highest:  # all alike: the two that are known least well may differ
+        lowest, highest = np.argsort(errors)[-2:]
+    room = means.max() - gaps - means.min()
+    # From the gap's lower end at the least mean to its upper end at the greatest.
+    begin = means.min() + room * np.linspace(0, 1, _PLACES)[:, None]
+    placed = np.clip(means[:, None, None], begin, begin + gaps)
+    placed[lowest], placed[highest] = begin, begin + gaps
+    off = ((placed - means[:, None, None]) / errors[:, None, None]) ** 2
+    best = off.sum(0).argmin(0)
+    return np.asarray(placed[:, best, np.arange(len(gaps))])
 
 
 def _log(values: Values) -> Values:
@@ -223,8 +242,9 @@ def _crossing(tried: Values, margin: Values, inside: int, outside: int) -> float
 
 def freedom(errors: Values, sizes: Values, subjects: Values) -> float:
     """Return the degrees of freedom of a mean over groups, by Satterthwaite."""
-    squares = (sizes * errors) ** 2
-    if not squares.any():
+    spread = sizes * errors
+    if not spread.any():
         return float(max(1, subjects.sum() - len(subjects)))
+    squares = (spread / spread.max()) ** 2
     parts = squares[subjects > 1] ** 2 / (subjects[subjects > 1] - 1)
     return float(squares.sum() ** 2 / parts.sum())

@@ -142,7 +142,7 @@ def strata_of(
             f"scores of shape {values.shape[1:]} for {len(groups)} groups: expected "
             "one of each for every case"
         )
-    counts = ~np.isnan(values).any(0)
+    counts: NDArray[np.bool_] = np.asarray(~np.isnan(values).any(0))
     places = defaultdict[str, list[int]](list)
     for place, group in enumerate(people(groups)):
         if group is not None and counts[place]:
@@ -232,7 +232,8 @@ def quantiles(rows: Values, levels: Values) -> Values:
     high = np.minimum(low + 1, last)
     begin, end = (np.take_along_axis(ordered, place, 1) for place in (low, high))
     found = begin + (at - low) * (end - begin)
-    return np.asarray(np.where(np.isnan(rows).any(1)[:, None], np.nan, found))
+    is_odd = np.asarray(np.isnan(rows).any(1))[:, None]
+    return np.asarray(np.where(is_odd, np.nan, found))
 
 
 def _acceleration(
