@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_dmoe.cohorts.writing import write_cohort
     from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
     from napari_dmoe.evaluation.evaluating.evaluate import evaluate
+    from napari_dmoe.evaluation.evaluating.journal import ResumeError
     from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
     from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
@@ -89,6 +90,7 @@ _HOMES = {
     "cohorts.writing": ("write_cohort",),
     "evaluation.evaluating.case_table": ("read_evaluated",),
     "evaluation.evaluating.evaluate": ("evaluate",),
+    "evaluation.evaluating.journal": ("ResumeError",),
     "evaluation.evaluating.predictions": ("evaluate_predictions",),
     "evaluation.evaluating.scored": ("Evaluated",),
     "evaluation.evaluating.settings": ("EvaluationSettings",),
@@ -158,6 +160,7 @@ __all__ = [
     "Provenance",
     "Replay",
     "ReplayError",
+    "ResumeError",
     "Routing",
     "SavedFiles",
     "Segmentation",
