@@ -16,6 +16,7 @@ import torch
 
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.layouts.opening import open_cohort
+from napari_dmoe.evaluation.evaluating import presets
 from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
 from napari_dmoe.evaluation.evaluating.evaluate import ResumeError
 from napari_dmoe.evaluation.evaluating.presets import (
@@ -25,6 +26,7 @@ from napari_dmoe.evaluation.evaluating.presets import (
     load_for,
 )
 from napari_dmoe.evaluation.groups.table import es_sum
+from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError
 from napari_dmoe.patient import Patient
 
@@ -138,64 +140,89 @@ def test_weights_of_several_devices_are_the_same(published, tmp_path):
     assert (tmp_path / "out" / theirs.name).read_bytes() == theirs.read_bytes()
 
 
-def test_an_unknown_language_is_run_for_the_last_router_and_said(published, tmp_path):
+def of_language(rows):
+    return [row for row in rows if row.patient.known().get("language") is not None]
+
+
+def test_an_unknown_language_is_left_out_as_published_and_said(published, tmp_path):
     cohort = published / "fairseg"
-    opened = open_cohort(cohort, list_file="test.txt")
-    unknown = [
-        row for row in opened.rows if row.patient.known().get("language") is None
-    ]
-    assert unknown  # as the published data have it
+    everyone = open_cohort(cohort, list_file="test.txt").rows
+    known = of_language(everyone)
+    assert 0 < len(known) < len(everyone)
 
     def few(rows):
-        return tuple(row for row in rows if row in unknown)[:2]
+        unknown = [row for row in rows if row not in known]
+        return (unknown[0], known[0], unknown[1], known[1])
 
-    def stated(rows):
-        return tuple(
-            RunAs(row, Patient(others={"language": "other"})) for row in few(rows)
-        )
-
-    found = [
-        run(
-            "fairseg-test",
-            cohort,
-            cohort / "weights.pth",
-            tmp_path / name,
-            card="fairseg-language",
-            rows=rows,
-        )
-        for name, rows in (("unknown", few), ("stated", stated))
-    ]
-    ours, theirs = ([c.score("rim", "dice").value for c in each] for each in found)
-    assert ours == theirs
-    table = (tmp_path / "unknown" / "result_rim.csv").read_text("utf-8")
-    assert [line.split(",")[-2] for line in table.splitlines()[2:]] == ["-1", "-1"]
-    assert any(
-        "the last router, other, and Attr is -1" in n for n in found[0].facts.notices
+    found = run(
+        "fairseg-test",
+        cohort,
+        cohort / "weights.pth",
+        tmp_path,
+        card="fairseg-language",
+        rows=few,
     )
+    assert [case.id for case in found] == [known[0].id, known[1].id]
+    table = (tmp_path / "result_rim.csv").read_text("utf-8").splitlines()[2:]
+    (attribute,) = found.facts.attributes
+    codes = [attribute.category_of(row.patient) for row in known[:2]]
+    assert [line.split(",")[0] for line in table] == ["0", "1"]
+    assert [int(line.split(",")[-2]) for line in table] == codes
+    said = "2 of 4 cases state no language that the card knows: as in the published"
+    assert any(said in notice for notice in found.facts.notices)
+
+
+def test_an_unknown_race_is_run_for_the_last_router_and_said(published, tmp_path):
+    cohort = published / "fairseg"
+
+    def of(race):
+        return lambda rows: tuple(RunAs(row, Patient(race=race)) for row in rows[:2])
+
+    weights = cohort / "weights.pth"
+    ours, theirs = (
+        run("fairseg-test", cohort, weights, tmp_path / str(race), rows=of(race))
+        for race in (None, "White")
+    )
+    assert [c.score("rim", "dice") for c in ours] == [
+        c.score("rim", "dice") for c in theirs
+    ]
+    table = (tmp_path / "None" / "result_rim.csv").read_text("utf-8")
+    assert [line.split(",")[-2] for line in table.splitlines()[2:]] == ["-1", "-1"]
+    said = "for the last router, White, and Attr is -1"
+    assert any(said in notice for notice in ours.facts.notices)
     # Whom they show stays what is recorded.
-    assert all("language" not in case.patient.known() for case in found[0])
-    again = read_evaluated(tmp_path / "unknown")
-    assert all("language" not in case.patient.known() for case in again)
+    assert all(case.patient.race is None for case in ours)
+    assert all(case.patient.race is None for case in read_evaluated(tmp_path / "None"))
 
 
 @pytest.mark.parametrize(
-    ("card", "attribute", "code"),
-    [("ham10000-sex", "sex", 0), ("ham10000-site", "body_site", -1)],
+    ("preset", "card", "patient", "code"),
+    [
+        ("ham-test", "ham10000-sex", Patient(), 0),
+        ("ham-test", "ham10000-sex", Patient(sex="male"), 1),
+        ("ham-test", "ham10000-age", Patient(), -1),
+        ("ham-test", "ham10000-age", Patient(age="60-79"), 3),
+        ("ham-test", "ham10000-site", Patient(others={"body_site": "ear"}), None),
+        ("ham-test", "ham10000-site", Patient(others={"body_site": "neck"}), 8),
+        ("fairseg-test", "fairseg-sex", Patient(), -1),
+        ("fairseg-test", "fairseg-language", Patient(), None),
+        ("fairseg-test", "fairseg-age", Patient(), 0),
+        # 60 years of 365 days, which the script counts, are 59.96 of 365.25.
+        ("fairseg-test", "fairseg-age", Patient(age=21900 / 365.25), 1),
+        ("fairseg-test", "fairseg-age", Patient(age=21899 / 365.25), 0),
+    ],
 )
-def test_what_is_unknown_of_a_photograph_is_numbered_as_published(
-    card, attribute, code
-):
-    from napari_dmoe.evaluation.evaluating.presets import _as_run, _code
-    from napari_dmoe.models.card_files import read_card
-
+def test_values_are_numbered_as_published(preset, card, patient, code):
     class Row:
-        number, patient = 2, Patient(others={"body_site": "ear"})
+        number = 2
 
+    row = Row()
+    row.patient = patient
     (driver,) = read_card(card).attributes
-    assert driver.name == attribute
-    assert _code(PRESETS["ham-test"], driver, Row()) == code
-    patient = _as_run(driver, Row.patient, code)
-    assert driver.category_of(patient) == code % len(driver.values)
+    assert presets._code(PRESETS[preset], driver, row) == code
+    if code is not None:
+        place = driver.category_of(presets._as_run(driver, patient, code))
+        assert place == code % len(driver.values)
 
 
 def test_what_does_not_fit_a_preset_is_refused_in_words(published, tmp_path):
