@@ -312,12 +312,18 @@ def _of_masks(
 
 def _checked(cohort: Cohort, output: Path, how: _How) -> Cohort:
     """Return a cohort without problems, its notices said."""
+    from napari_dmoe.cohorts.layouts.checking import checked as look_at
+    from napari_dmoe.cohorts.layouts.fairseg import LAYOUT as FAIRSEG
     from napari_dmoe.cohorts.problems import lines_told
     from napari_dmoe.evaluation.evaluating.validating import checked
 
-    for line in lines_told(cohort.problems):
+    looked = cohort
+    if cohort.layout == FAIRSEG:  # others were looked at as they were opened
+        with progress_bar() as looking:
+            looked = look_at(cohort, progress=looking)
+    for line in lines_told(looked.problems):
         say_above_bar(f"problem: {line}")
-    found = checked(cohort, output, skip_problems=how.skip_problems)
+    found = checked(looked, output, skip_problems=how.skip_problems)
     for notice in found.notices:
         say_above_bar(f"notice: {notice}")
     how.told = found.notices
