@@ -229,11 +229,11 @@ class OpenRow:
     def of(cls, cases: Sequence[Case], number: int, known: Case | CaseRow) -> OpenRow:
         """Return the row of a case of which something is known; no pixel is kept."""
         told = number, known.id, known.patient, cases
-        own = {"subject": known.subject, "marks": known.marks}
+        own = known.subject, known.marks
         if isinstance(known, Case):
-            return cls(*told, **own)
+            return cls(*told, Path(), None, None, *own)
         files = known.image, known.labels, known.prediction
-        return cls(*told, *files, **own, further=known.further)
+        return cls(*told, *files, *own, known.further)
 
     def read(self) -> Case:
         """Return the case."""
