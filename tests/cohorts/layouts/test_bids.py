@@ -66,15 +66,15 @@ def test_sessions_of_a_participant_stay_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ((), "an image in the folder sub-01"),
+        ((), "an image in the participant's folder"),
         (("sub-01/sub-01_T1w", "sub-01/sub-01_T2w"), "one image, or masks that tell"),
         (
             ("sub-01/sub-01_T1w", "sub-01/sub-01_T2w", "sub-01/sub-01_mask"),
-            "a name that tells its image",
+            "a name that tells which of 2 images",
         ),
         (
             ("sub-01/sub-01_T1w", "sub-01/sub-01_mask", "sub-01/sub-01_dseg"),
-            "one mask of sub-01_T1w.nii.gz",
+            "one mask of each image",
         ),
     ],
 )
@@ -87,6 +87,7 @@ def test_what_names_leave_open_is_a_problem(
     (problem,) = cohort.problems
     assert (problem.row, problem.column) == (2, "participant_id")
     assert expected in problem.expected
+    assert not problem.shown
 
 
 def test_a_mask_of_another_space_is_not_the_images(tmp_path: Path) -> None:

@@ -89,14 +89,16 @@ def test_names_without_archive_twice_or_empty_are_problems(tmp_path: Path) -> No
     fairseg(tmp_path, test=[*NAMES, "data_00009.npz", NAMES[0], "data_00004"])
     (tmp_path / "FairSeg" / "data_00004.npz").write_bytes(b"")
     cohort = open_cohort(tmp_path, list_file="test.txt")
+    assert len(cohort) == 3
+    cohort = checked(cohort)
     assert len(cohort) == 2
     assert [(p.row, p.value) for p in cohort.problems] == [
         (3, "data_00009.npz"),
         (4, "data_00003.npz"),
-        (5, "data_00004"),
+        (5, "data_00004.npz"),
     ]
     assert "line 1" in cohort.problems[1].expected
-    assert "empty" in cohort.problems[2].expected
+    assert "cannot be read" in cohort.problems[2].expected
 
 
 def test_a_list_that_is_nowhere_is_refused(tmp_path: Path) -> None:

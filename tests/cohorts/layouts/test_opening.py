@@ -214,7 +214,7 @@ def test_a_cohort_keeps_what_it_is_when_it_is_cut(tmp_path: Path) -> None:
     part = cohort[:2]
     assert (len(part), part.layout, part.classes) == (2, "fairseg", cohort.classes)
     assert part.notices == cohort.notices
-    with pytest.raises(CohortError, match="no case of FairSeg has the id 'x'"):
+    with pytest.raises(CohortError, match="no case of FairSeg has that id"):
         cohort.row_of("x")
 
 
