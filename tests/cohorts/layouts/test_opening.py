@@ -12,7 +12,7 @@ from layouts import fairseg, ham
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.datasets import subjects_of
 from napari_dmoe.cohorts.layouts.checking import why_no_image
-from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort
+from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort, usable_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
@@ -245,3 +245,12 @@ def test_a_part_of_a_cohort_stays_unread(tmp_path: Path) -> None:
     assert row.image == cohort.rows[0].image
     assert row.patient == cohort.rows[0].patient
     assert part[0].id == "A"
+
+
+def test_a_cohort_to_train_on_has_no_problems(tmp_path: Path) -> None:
+    fairseg(tmp_path, train=["data_00001.npz"], test=["data_00002", "data_00009"])
+    assert len(usable_cohort(tmp_path / "lists" / "train.txt")) == 1
+    with pytest.raises(CohortError, match="problems in 1 row: row 2, name: expected"):
+        usable_cohort(tmp_path / "lists" / "test.txt")
+    table(tmp_path / "own", "image", "a.tif")
+    assert usable_cohort(tmp_path / "own").layout == "folder"
