@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
-    from napari_dmoe.cohorts.layouts.opening import open_cohort
+    from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort
+    from napari_dmoe.cohorts.problems import Problem, write_problems
     from napari_dmoe.cohorts.series.corrected import CorrectionError, save_correction
     from napari_dmoe.cohorts.series.finished import FinishedError, read_finished
     from napari_dmoe.cohorts.series.listing import entries_of
@@ -83,6 +84,8 @@ _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
     "cohorts.layouts.opening": ("open_cohort",),
+    "cohorts.layouts.opening": ("cohort_of", "open_cohort"),
+    "cohorts.problems": ("Problem", "write_problems"),
     "cohorts.series.corrected": ("CorrectionError", "save_correction"),
     "cohorts.series.finished": ("FinishedError", "read_finished"),
     "cohorts.series.listing": ("entries_of",),
@@ -158,6 +161,7 @@ __all__ = [
     "NotEnoughMemory",
     "Patient",
     "PatientError",
+    "Problem",
     "Progress",
     "Provenance",
     "Replay",
@@ -179,6 +183,7 @@ __all__ = [
     "ablate",
     "bundled_names",
     "card_names",
+    "cohort_of",
     "compare",
     "compare_records",
     "entries_of",
@@ -207,6 +212,7 @@ __all__ = [
     "with_truth",
     "write_case",
     "write_cohort",
+    "write_problems",
 ]
 
 
