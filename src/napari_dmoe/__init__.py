@@ -83,7 +83,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
-    "cohorts.layouts.opening": ("open_cohort",),
     "cohorts.layouts.opening": ("cohort_of", "open_cohort"),
     "cohorts.problems": ("Problem", "write_problems"),
     "cohorts.series.corrected": ("CorrectionError", "save_correction"),
