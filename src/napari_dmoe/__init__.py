@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
-    from napari_dmoe.cohorts.layouts.opening import open_cohort
+    from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort
+    from napari_dmoe.cohorts.problems import Problem, write_problems
     from napari_dmoe.cohorts.series.corrected import CorrectionError, save_correction
     from napari_dmoe.cohorts.series.finished import FinishedError, read_finished
     from napari_dmoe.cohorts.series.listing import entries_of
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         load_checkpoint,
     )
     from napari_dmoe.models.gating import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.models.moe import SparseMoE
     from napari_dmoe.models.saving import save_checkpoint
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
@@ -81,7 +83,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
-    "cohorts.layouts.opening": ("open_cohort",),
+    "cohorts.layouts.opening": ("cohort_of", "open_cohort"),
+    "cohorts.problems": ("Problem", "write_problems"),
     "cohorts.series.corrected": ("CorrectionError", "save_correction"),
     "cohorts.series.finished": ("FinishedError", "read_finished"),
     "cohorts.series.listing": ("entries_of",),
@@ -125,6 +128,7 @@ _HOMES = {
         "load_checkpoint",
     ),
     "models.saving": ("save_checkpoint",),
+    "models.moe": ("SparseMoE",),
     "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),
@@ -156,6 +160,7 @@ __all__ = [
     "NotEnoughMemory",
     "Patient",
     "PatientError",
+    "Problem",
     "Progress",
     "Provenance",
     "Replay",
@@ -168,6 +173,7 @@ __all__ = [
     "SeriesError",
     "SeriesOptions",
     "SettingsError",
+    "SparseMoE",
     "SpatialImage",
     "Sweep",
     "Uncertainty",
@@ -176,6 +182,7 @@ __all__ = [
     "ablate",
     "bundled_names",
     "card_names",
+    "cohort_of",
     "compare",
     "compare_records",
     "entries_of",
@@ -204,6 +211,7 @@ __all__ = [
     "with_truth",
     "write_case",
     "write_cohort",
+    "write_problems",
 ]
 
 
