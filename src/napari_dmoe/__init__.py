@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
-    from napari_dmoe.cohorts.layouts.opening import open_cohort
+    from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort
+    from napari_dmoe.cohorts.problems import Problem, write_problems
     from napari_dmoe.cohorts.series.corrected import CorrectionError, save_correction
     from napari_dmoe.cohorts.series.finished import FinishedError, read_finished
     from napari_dmoe.cohorts.series.listing import entries_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_dmoe.evaluation.counterfactual.audit_files import read_audited
     from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
     from napari_dmoe.evaluation.evaluating.evaluate import evaluate
+    from napari_dmoe.evaluation.evaluating.journal import ResumeError
     from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
     from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         load_checkpoint,
     )
     from napari_dmoe.models.gating import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.models.moe import SparseMoE
     from napari_dmoe.models.saving import save_checkpoint
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
@@ -82,7 +85,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
-    "cohorts.layouts.opening": ("open_cohort",),
+    "cohorts.layouts.opening": ("cohort_of", "open_cohort"),
+    "cohorts.problems": ("Problem", "write_problems"),
     "cohorts.series.corrected": ("CorrectionError", "save_correction"),
     "cohorts.series.finished": ("FinishedError", "read_finished"),
     "cohorts.series.listing": ("entries_of",),
@@ -91,6 +95,7 @@ _HOMES = {
     "cohorts.writing": ("write_cohort",),
     "evaluation.evaluating.case_table": ("read_evaluated",),
     "evaluation.evaluating.evaluate": ("evaluate",),
+    "evaluation.evaluating.journal": ("ResumeError",),
     "evaluation.evaluating.predictions": ("evaluate_predictions",),
     "evaluation.evaluating.scored": ("Evaluated",),
     "evaluation.evaluating.settings": ("EvaluationSettings",),
@@ -127,6 +132,7 @@ _HOMES = {
         "load_checkpoint",
     ),
     "models.saving": ("save_checkpoint",),
+    "models.moe": ("SparseMoE",),
     "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),
@@ -158,10 +164,12 @@ __all__ = [
     "NotEnoughMemory",
     "Patient",
     "PatientError",
+    "Problem",
     "Progress",
     "Provenance",
     "Replay",
     "ReplayError",
+    "ResumeError",
     "Routing",
     "SavedFiles",
     "Segmentation",
@@ -169,6 +177,7 @@ __all__ = [
     "SeriesError",
     "SeriesOptions",
     "SettingsError",
+    "SparseMoE",
     "SpatialImage",
     "Sweep",
     "Uncertainty",
@@ -178,6 +187,7 @@ __all__ = [
     "audit",
     "bundled_names",
     "card_names",
+    "cohort_of",
     "compare",
     "compare_records",
     "entries_of",
@@ -207,6 +217,7 @@ __all__ = [
     "with_truth",
     "write_case",
     "write_cohort",
+    "write_problems",
 ]
 
 

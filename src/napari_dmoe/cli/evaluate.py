@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +10,12 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
-from napari_dmoe.cli.printing import MOST_LINES, say, say_above_bar, say_json
+from napari_dmoe.cli.printing import say_above_bar
+from napari_dmoe.cli.summing_up import tell_evaluated
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.datasets import Cohort
-    from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
+    from napari_dmoe.evaluation.evaluating.scored import Evaluated
     from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
     from napari_dmoe.progress import ProgressHook
 
@@ -178,7 +177,7 @@ def evaluate(
             found = _of_model(cohort, checkpoint, output, where, how, progress)
         else:
             found = _of_masks(cohort, predictions, output, where, how, progress)
-    _tell(found, output, how.told, as_json=as_json)
+    tell_evaluated(found, output, how.told, as_json=as_json)
     if any(case.status == "failed" for case in found):
         raise typer.Exit(BAD_INPUT)
 
@@ -312,104 +311,19 @@ def _of_masks(
 
 def _checked(cohort: Cohort, output: Path, how: _How) -> Cohort:
     """Return a cohort without problems, its notices said."""
+    from napari_dmoe.cohorts.layouts.checking import checked as look_at
+    from napari_dmoe.cohorts.layouts.fairseg import LAYOUT as FAIRSEG
     from napari_dmoe.cohorts.problems import lines_told
     from napari_dmoe.evaluation.evaluating.validating import checked
 
-    for line in lines_told(cohort.problems):
+    looked = cohort
+    if cohort.layout == FAIRSEG:  # others were looked at as they were opened
+        with progress_bar() as looking:
+            looked = look_at(cohort, progress=looking)
+    for line in lines_told(looked.problems):
         say_above_bar(f"problem: {line}")
-    found = checked(cohort, output, skip_problems=how.skip_problems)
+    found = checked(looked, output, skip_problems=how.skip_problems)
     for notice in found.notices:
         say_above_bar(f"notice: {notice}")
     how.told = found.notices
     return found
-
-
-def _tell(
-    found: Evaluated, output: Path, told: Collection[str], *, as_json: bool
-) -> None:
-    """Print what came out, and at the end what failed."""
-    if as_json:
-        say_json(_facts(found, output))
-    else:
-        for notice in found.facts.notices:
-            if notice not in told:
-                say(f"notice: {notice}", err=True)
-        n = sum(case.status == "scored" for case in found)
-        say(f"{n:,} of {len(found):,} cases scored: {output / 'cases.csv'}")
-        for each in _regions(found):
-            say(_line(each))
-    failed = [case for case in found if case.status == "failed"]
-    lines = list(_lines_of(failed))
-    for line in lines[:MOST_LINES]:
-        say(f"napari-dmoe: {line}", err=True)
-    if len(lines) > MOST_LINES:
-        rest = len(lines) - MOST_LINES
-        say(f"napari-dmoe: and {rest:,} further errors: see cases.csv", err=True)
-
-
-def _regions(found: Evaluated) -> Iterator[dict[str, Any]]:
-    """Yield the summary of every region and metric."""
-    from napari_dmoe.evaluation.scoring.metrics import METRICS
-
-    for region in found.facts.regions:
-        for metric in found.facts.metrics:
-            values = [v for v in found.values(region, metric) if math.isfinite(v)]
-            scores = [case.score(region, metric) for case in found]
-            there = [score for score in scores if score is not None]
-            if not there:
-                continue
-            units = {case.unit for case in found if case.scores}
-            yield {
-                "region": region,
-                "metric": metric,
-                "unit": "/".join(sorted(units)) if METRICS[metric].is_length else "",
-                "n": len(values),
-                "mean": statistics.fmean(values) if values else None,
-                "median": float(statistics.median(values)) if values else None,
-                "n_undefined": sum(math.isnan(score.value) for score in there),
-                "n_missed": sum(score.presence.is_miss for score in there),
-            }
-
-
-def _line(each: dict[str, Any]) -> str:
-    from napari_dmoe.evaluation.scoring.metrics import METRICS
-
-    name = f"{each['region']} {METRICS[each['metric']].title}"
-    name += f" ({each['unit']})" if each["unit"] else ""
-    if not each["n"]:
-        return f"{name}: defined in no case"
-    left = [
-        f"{each[key]:,} {word}"
-        for key, word in (("n_undefined", "not defined"), ("n_missed", "missed"))
-        if each[key]
-    ]
-    further = f"; {', '.join(left)}" if left else ""
-    mean, median = f"mean {each['mean']:.3f}", f"median {each['median']:.3f}"
-    return f"{name}: {mean}, {median} (n {each['n']:,}{further})"
-
-
-def _facts(found: Evaluated, output: Path) -> dict[str, Any]:
-    statuses = [case.status for case in found]
-    return {
-        "output": str(output),
-        "evaluation": found.facts.model_dump(mode="json"),
-        "n_cases": len(found),
-        "statuses": {name: statuses.count(name) for name in dict.fromkeys(statuses)},
-        "regions": list(_regions(found)),
-        "failed": [
-            {"id": case.id, "said": case.said}
-            for case in found
-            if case.status == "failed"
-        ],
-    }
-
-
-def _lines_of(failed: Sequence[ScoredCase]) -> Iterator[str]:
-    """Yield what went wrong, each reason once."""
-    alike: dict[str, list[ScoredCase]] = {}
-    for case in failed:
-        alike.setdefault(case.said, []).append(case)
-    for said, cases in alike.items():
-        n = len(cases) - 1
-        further = f" and {n:,} further case{'s' * (n > 1)}" if n else ""
-        yield f"{cases[0].id}{further}: {said}"

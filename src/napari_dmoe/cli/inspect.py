@@ -59,9 +59,15 @@ def inspect(
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         if is_table(source):
-            stated = checkpoint, card, column
-            how = {"list_file": list_file, "as_json": as_json}
-            if not inspect_table(source, *stated, **how):
+            is_readable = inspect_table(
+                source,
+                checkpoint,
+                card,
+                column,
+                list_file=list_file,
+                as_json=as_json,
+            )
+            if not is_readable:
                 raise typer.Exit(BAD_INPUT)
             return
         if checkpoint is not None or column:

@@ -69,9 +69,7 @@ class Cohort(Sequence[Case]):
         for row in self.rows:
             if row.id == case:
                 return row
-        raise CohortError(
-            f"no case of {self.title or 'the cohort'} has the id {case!r}"
-        )
+        raise CohortError(f"no case of {self.title or 'the cohort'} has that id")
 
 
 def read_cohort(

@@ -175,17 +175,16 @@ def _empty(folder: Path) -> Iterator[None]:
 def _write_fairseg(root: Path, cases: Iterator[Case]) -> Path:
     """Write ``FairSeg/data_*.npz`` and ``lists/train.txt`` and ``test.txt``."""
     folder, lists = root / "FairSeg", root / "lists"
-    folder.mkdir(), lists.mkdir()
+    folder.mkdir()
+    lists.mkdir()
     names: list[str] = []
     drawn: list[DrawnFiles] = []
     for number, case in enumerate(cases):
         names.append(f"data_{number:05d}.npz")
         stored, patient = _fairseg_attributes(case.patient)
         with atomic_path(folder / names[-1]) as partial, partial.open("wb") as file:
-            labels = np.asarray(_labels(case))
-            np.savez_compressed(
-                file, **{IMAGE: _grey(case), MASK: -labels.astype(np.int8)}, **stored
-            )
+            stored |= {IMAGE: _grey(case), MASK: -_labels(case).astype(np.int8)}
+            np.savez_compressed(file, **stored)
         drawn.append(_drawn(case, folder / names[-1], None, patient))
     write_drawn(folder, drawn)
     for name, part in _split(names).items():
@@ -260,10 +259,10 @@ def _labels(case: Case) -> NDArray[Any]:
 
 
 def _grey(case: Case) -> NDArray[np.uint8]:
-    pixels = np.asarray(case.image.data)
+    pixels: NDArray[np.uint8] = np.asarray(case.image.data)
     if pixels.ndim == 2:
         return pixels
-    return np.rint(pixels @ np.array(_GREY)).astype(np.uint8)
+    return np.asarray(np.rint(pixels @ np.array(_GREY)), np.uint8)
 
 
 def _save(path: Path, pixels: NDArray[np.uint8], **how: int) -> None:

@@ -118,9 +118,9 @@ def test_a_value_that_the_model_does_not_know_is_run_as_unknown(
 
 def test_one_bad_case_stops_no_other(loaded: LoadedModel, tmp_path: Path) -> None:
     table = write_skin(tmp_path, n=5)
+    cohort = open_cohort(table, drivers=DRIVERS)
     (tmp_path / "im1.png").write_bytes(b"no picture")
     iio.imwrite(tmp_path / "im2_mask.png", np.zeros((10, 10), np.uint8))
-    cohort = open_cohort(table, drivers=DRIVERS)
     found = evaluate(loaded, cohort, tmp_path / "out", settings=HOW)
     assert [c.status for c in found] == [
         "scored",
@@ -139,11 +139,11 @@ def test_one_bad_case_stops_no_other(loaded: LoadedModel, tmp_path: Path) -> Non
 def test_a_cohort_of_which_every_case_fails_is_refused(
     loaded: LoadedModel, tmp_path: Path
 ) -> None:
-    table = write_skin(tmp_path, n=2)
+    cohort = open_cohort(write_skin(tmp_path, n=2))
     for number in range(2):
         (tmp_path / f"im{number}.png").write_bytes(b"no picture")
     with pytest.raises(CohortError, match=r"every case failed.*cannot be read"):
-        evaluate(loaded, open_cohort(table), tmp_path / "out", settings=HOW)
+        evaluate(loaded, cohort, tmp_path / "out", settings=HOW)
     assert not (tmp_path / "out" / "cases.csv").exists()
 
 

@@ -194,20 +194,20 @@ class _Reader:
         if not images:
             if not self.needs_image and len(masks) == 1:
                 return [(None, masks[0].path)]
-            self._note(number, told, f"an image in the folder {name}")
+            self._note(number, told, "an image in the participant's folder")
             return []
         by_mask = {mask.path: [i for i in images if mask.is_of(i)] for mask in masks}
         for mask, fitting in by_mask.items():
             if len(fitting) > 1:
-                names = _names([each.path for each in fitting])
-                self._note(number, mask.name, f"a name that tells its image: {names}")
+                expected = f"a name that tells which of {len(fitting)} images it is of"
+                self._note(number, mask.name, expected)
                 return []
         found: dict[Path, Path] = {}
         for mask, fitting in by_mask.items():
             for image in fitting:
                 if image.path in found:
                     names = _names([found[image.path], mask])
-                    self._note(number, names, f"one mask of {image.path.name}")
+                    self._note(number, names, "one mask of each image")
                     return []
                 found[image.path] = mask
         if found:
@@ -231,7 +231,9 @@ class _Reader:
         return [each for each in own if each.is_image], masks
 
     def _note(self, number: int, value: str, expected: str) -> None:
-        self.problems.append(Problem(number, self.column, value, expected))
+        # Names of files tell the participant, too.
+        found = Problem(number, self.column, value, expected, is_private=True)
+        self.problems.append(found)
 
 
 def _with(row: CohortRow, further: Mapping[str, str]) -> CohortRow:

@@ -97,8 +97,10 @@ def why_no_image(path: Path) -> str:
 
 
 def _is_nifti(path: Path, suffix: str) -> bool:
-    """Say whether a file begins with gzip's mark, or with the length of a header."""
+    """Say whether a file begins as its name says: with gzip's mark or a header."""
     with path.open("rb") as file:
         head = file.read(4)
-    is_header = {int.from_bytes(head, "little"), int.from_bytes(head, "big")} & _SIZES
-    return head.startswith(_GZIP) or (suffix != ".nii.gz" and bool(is_header))
+    if suffix == ".nii.gz":
+        return head.startswith(_GZIP)
+    stated = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
+    return bool(stated & _SIZES)

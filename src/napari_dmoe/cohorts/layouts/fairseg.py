@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import Cohort
@@ -43,8 +43,8 @@ class FairSegFiles:
     """Where the archives of a cohort lie, and which list names its cases."""
 
     folder: Path
-    sizes: dict[str, int]
-    """Bytes of the archives in the folder, by their names, in order."""
+    names: tuple[str, ...]
+    """The archives in the folder, in order."""
     chosen: Path | None = None
     """The list; None for all archives."""
 
@@ -84,9 +84,10 @@ def read_fairseg(found: FairSegFiles) -> Cohort:
     rows: list[FairSegRow] = []
     problems: list[Problem] = []
     seen: dict[str, int] = {}
+    there = frozenset(found.names)
     for number, name in _named(found):
         archive = _archive_name(name)
-        expected = _why_not(archive, found, seen)
+        expected = _why_not(archive, there, seen)
         if expected:
             problems.append(Problem(number, _NAME, name, expected))
             continue
@@ -199,26 +200,26 @@ def _has_archives(folder: Path) -> bool:
         return False
 
 
-def _archives(folder: Path) -> dict[str, int]:
-    """Return the sizes of a folder's archives; one call to the disk for each."""
+def _archives(folder: Path) -> tuple[str, ...]:
+    """Return a folder's archives; their names alone are asked for."""
     try:
         with os.scandir(folder) as entries:
-            found = {
-                entry.name: entry.stat().st_size
+            found = [
+                entry.name
                 for entry in entries
                 if entry.name.lower().endswith(SUFFIX) and entry.is_file()
-            }
+            ]
     except OSError as error:
         raise CohortError(f"{folder.name} cannot be read: {error.strerror}") from error
-    return {name: found[name] for name in sorted(found)}
+    return tuple(sorted(found))
 
 
 def _named(found: FairSegFiles) -> Iterator[tuple[int, str]]:
     if found.chosen is not None:
         yield from _lines(found.chosen)
         return
-    published = [name for name in found.sizes if _ARCHIVE.fullmatch(name)]
-    yield from enumerate(published or found.sizes, start=1)
+    published = [name for name in found.names if _ARCHIVE.fullmatch(name)]
+    yield from enumerate(published or found.names, start=1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -244,17 +245,17 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _archive_name(name: str) -> str:
     """Return an archive's own name, as lists may name folders and leave the suffix."""
-    last = PureWindowsPath(name).name
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return last if last.lower().endswith(SUFFIX) else f"{last}{SUFFIX}"
 
 
-def _why_not(archive: str, found: FairSegFiles, seen: dict[str, int]) -> str:
+def _why_not(archive: str, there: frozenset[str], seen: dict[str, int]) -> str:
     """Return what is expected instead of a name; empty where it is as it should be."""
-    if archive not in found.sizes:
-        return f"the name of an archive in {found.folder.name}"
+    if archive not in there:
+        return "the name of an archive in the folder"
     if archive in seen:
         return f"each name once; this one stands in line {seen[archive]}, too"
-    return "" if found.sizes[archive] else "an archive; this file is empty"
+    return ""
 
 
 def _said(found: FairSegFiles, n_rows: int) -> Iterator[str]:

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
-from napari_dmoe.cohorts.datasets import Cohort, read_table_rows, rows_of, title_of
+from napari_dmoe.cohorts.datasets import (
+    Cohort,
+    read_cohort,
+    read_table_rows,
+    rows_of,
+    title_of,
+)
 from napari_dmoe.cohorts.labels import whole_labels
 from napari_dmoe.cohorts.layouts import bids, fairseg, ham10000
 from napari_dmoe.cohorts.layouts.checking import checked
-from napari_dmoe.cohorts.problems import Problem
+from napari_dmoe.cohorts.problems import Problem, refusal
 from napari_dmoe.cohorts.tables.finding import TABLE
 from napari_dmoe.cohorts.tables.rows import BadRow
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -92,6 +98,31 @@ def open_cohort(
         opened = _with_labels(opened)
     # Archives are opened one by one, which takes a while: see `checked`.
     return opened if opened.layout == fairseg.LAYOUT else checked(opened)
+
+
+def usable_cohort(
+    path: str | Path,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Cohort:
+    """Open a cohort in whichever layout, every row of which is to be used.
+
+    See :func:`open_cohort` for the arguments; the list of a published layout is named
+    by its own path.
+
+    Raises
+    ------
+    CohortError
+        When it cannot be read, or any row has a problem.
+    """
+    if not is_published(path):
+        return read_cohort(path, subject=subject, drivers=drivers, columns=columns)
+    opened = checked(open_cohort(path, subject=subject, columns=columns))
+    if opened.problems:
+        raise CohortError(refusal(opened.problems))
+    return opened
 
 
 def is_published(path: str | Path) -> bool:
@@ -229,11 +260,11 @@ class OpenRow:
     def of(cls, cases: Sequence[Case], number: int, known: Case | CaseRow) -> OpenRow:
         """Return the row of a case of which something is known; no pixel is kept."""
         told = number, known.id, known.patient, cases
-        own = {"subject": known.subject, "marks": known.marks}
+        own = known.subject, known.marks
         if isinstance(known, Case):
-            return cls(*told, **own)
+            return cls(*told, Path(), None, None, *own)
         files = known.image, known.labels, known.prediction
-        return cls(*told, *files, **own, further=known.further)
+        return cls(*told, *files, *own, known.further)
 
     def read(self) -> Case:
         """Return the case."""

@@ -125,10 +125,10 @@ def evaluate(
     >>> from tempfile import TemporaryDirectory
     >>> from napari_dmoe.models.checkpoint import load_checkpoint
     >>> from napari_dmoe.phantoms.kinds import KINDS
+    >>> loaded = load_checkpoint("skin-phantom")
+    >>> cases = list(KINDS["skin"].cohort(2, seed=0))
     >>> with TemporaryDirectory() as folder:
-    ...     found = evaluate(
-    ...         load_checkpoint("skin-phantom"), [*KINDS["skin"].cohort(2)], folder
-    ...     )
+    ...     found = evaluate(loaded, cases, folder)
     >>> [case.status for case in found]
     ['scored', 'scored']
     """

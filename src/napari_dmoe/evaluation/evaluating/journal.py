@@ -78,8 +78,8 @@ class Journal:
         lines, n_bytes = _whole_lines(self.path)
         if not lines:
             self.path.unlink(missing_ok=True)
-            head = {"version": _VERSION, "inquiry": inquiry, "threads": n_threads}
-            self._append(head)
+            begin = {"version": _VERSION, "inquiry": inquiry, "threads": n_threads}
+            self._append(begin)
             return
         head = lines[0]
         if head.get("version") != _VERSION or head.get("inquiry") != inquiry:
@@ -178,7 +178,7 @@ def _case_of(facts: Mapping[str, Any]) -> ScoredCase:
         Score(region, metric, math.nan if value is None else value, Presence(presence))
         for region, metric, value, presence in facts["scores"]
     )
-    files = {
+    files: dict[str, Any] = {
         name: None if facts[name] is None else Path(facts[name]) for name in _FILES
     }
     patient = Patient.from_values(facts["patient"])

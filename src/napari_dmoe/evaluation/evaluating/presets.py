@@ -12,12 +12,14 @@ Control-Theoretic Perspective, ICML 2025, arXiv:2502.00619.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort
+from napari_dmoe.cohorts.layouts.fairseg_rows import DAYS_PER_YEAR
 from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
 from napari_dmoe.evaluation.evaluating.evaluate import evaluate
 from napari_dmoe.evaluation.evaluating.published import write_published
@@ -56,8 +58,11 @@ class Preset:
     """Its result files, by the region that each tells of."""
     other_cards: Mapping[int, Sequence[str]]
     """Cards that have as many routers, too."""
-    unknown: Mapping[str, int]
-    """What it takes an unknown value for, by attribute; :data:`UNKNOWN` elsewhere."""
+    unknown: Mapping[str, int | None]
+    """What it takes an unknown value for, by attribute; else :data:`UNKNOWN`. None:
+    it leaves such cases out."""
+    days_per_year: float | None = None
+    """How many days it counts as a year of age, where ages are told in days."""
 
     def settings(self, **stated: object) -> EvaluationSettings:
         """Return how it scores; what is `stated` beside it must not change that.
@@ -91,8 +96,9 @@ PRESETS: Mapping[str, Preset] = {
             default="fairseg-race",
             files={"rim": "result_rim.csv", "cup": "result_cup.csv"},
             other_cards={3: ("fairseg-language",)},
-            # It asks whether an age is 60 years or more, which what is none is not.
-            unknown={"age": 0},
+            # It asks whether an age is below 60 years, which -1 days are.
+            unknown={"age": 0, "language": None},
+            days_per_year=365,
         ),
         Preset(
             name="ham-test",
@@ -103,7 +109,8 @@ PRESETS: Mapping[str, Preset] = {
             default="ham10000-age",
             files={"lesion": "result_all.csv"},
             other_cards={},
-            unknown={"sex": 0},
+            # It asks whether the sex is M.
+            unknown={"sex": 0, "body_site": None},
         ),
     )
 }
@@ -215,20 +222,24 @@ def evaluate_preset(
 
     Notes
     -----
-    The scripts give a patient whose value is not known the last router, as -1 counts
-    from the end; on HAM10000, unknown sex is female. So it is here, to find the same
-    numbers: elsewhere such a patient is run for every value.
+    What the scripts do with a value that is not known differs: they leave out an
+    unknown language or body site, take unknown sex on HAM10000 for female, and else use
+    the last router, as -1 counts from the end. So it is here, to find the same numbers;
+    elsewhere such a patient is run for every value.
     """
     if cohort.layout != preset.layout:
         raise CohortError(
             f"{preset.title} is of the layout {preset.layout}, but this cohort is "
             f"laid out as {cohort.layout}"
         )
-    codes = [_code(preset, attribute, row) for row in cohort.rows]
-    rows = tuple(
-        RunAs(row, _as_run(attribute, row.patient, code))
-        for row, code in zip(cohort.rows, codes, strict=True)
-    )
+    tested = [(row, _code(preset, attribute, row)) for row in cohort.rows]
+    kept = [(row, code) for row, code in tested if code is not None]
+    if not kept:
+        raise CohortError(
+            f"no case states a {attribute.name} that the card knows, and "
+            f"{preset.title} leaves such cases out: name another card with --card"
+        )
+    rows = tuple(RunAs(r, _as_run(attribute, r.patient, code)) for r, code in kept)
     found = evaluate(
         loaded,
         replace(cohort, rows=rows),
@@ -239,24 +250,28 @@ def evaluate_preset(
         overwrite=overwrite,
     )
     cases = tuple(
-        replace(case, patient=row.patient)
-        for case, row in zip(found, cohort.rows, strict=True)
+        replace(case, patient=row.patient, further=_beside(row))
+        for case, (row, _) in zip(found, kept, strict=True)
     )
-    told = (*notices, *_told(preset, attribute, cohort.rows, codes), *_left_out(found))
+    told = (*notices, *_told(preset, attribute, cohort.rows), *_left_out(found))
     said = tuple(dict.fromkeys((*found.facts.notices, *told)))
     facts = found.facts.model_copy(update={"preset": preset.name, "notices": said})
     evaluated = replace(found, cases=cases, facts=facts)
     write_evaluated(output, evaluated)
+    codes = [code for _, code in kept]
     write_published(output, evaluated, files=preset.files, codes=codes)
     return evaluated
 
 
-def _code(preset: Preset, attribute: CardAttribute, row: CaseRow) -> int:
-    """Return how a published script numbers the value of a patient."""
-    try:
-        place = attribute.category_of(row.patient)
-    except PatientError:  # a value that no router was trained for
-        place = None
+def _beside(row: CaseRow) -> dict[str, str]:
+    """Return the columns of a row that are no attribute of its patient."""
+    stated = row.patient.stated()
+    return {name: cell for name, cell in row.further.items() if name not in stated}
+
+
+def _code(preset: Preset, attribute: CardAttribute, row: CaseRow) -> int | None:
+    """Return how a published script numbers a patient; None where it leaves it out."""
+    place = _place(preset, attribute, row.patient)
     if place is not None:
         return place
     for notice in getattr(row, "notices", ()):
@@ -266,6 +281,23 @@ def _code(preset: Preset, attribute: CardAttribute, row: CaseRow) -> int:
     return preset.unknown.get(attribute.name, UNKNOWN)
 
 
+def _place(preset: Preset, attribute: CardAttribute, patient: Patient) -> int | None:
+    """Return the place of a patient's value; None where no router is for it."""
+    age = patient.age
+    if (
+        attribute.name == "age"
+        and attribute.edges is not None
+        and preset.days_per_year is not None
+        and isinstance(age, float)
+    ):
+        years = age * DAYS_PER_YEAR / preset.days_per_year
+        return bisect_right(attribute.edges, years)
+    try:
+        return attribute.category_of(patient)
+    except PatientError:  # a value that no router was trained for
+        return None
+
+
 def _as_run(attribute: CardAttribute, patient: Patient, code: int) -> Patient:
     """Return the patient that a script runs its model for: -1 counts from the end."""
     stated = {**patient.stated(), attribute.name: attribute.values[code]}
@@ -273,29 +305,22 @@ def _as_run(attribute: CardAttribute, patient: Patient, code: int) -> Patient:
 
 
 def _told(
-    preset: Preset,
-    attribute: CardAttribute,
-    rows: Sequence[CaseRow],
-    codes: Sequence[int],
+    preset: Preset, attribute: CardAttribute, rows: Sequence[CaseRow]
 ) -> Iterator[str]:
     """Yield what was decided for those whose value is not known."""
-    n = sum(not _is_known(attribute, row.patient) for row in rows)
+    n = sum(_place(preset, attribute, row.patient) is None for row in rows)
     if not n:
         return
     code = preset.unknown.get(attribute.name, UNKNOWN)
+    who = f"{n:,} of {len(rows):,} cases state no {attribute.name} that the card knows"
+    if code is None:
+        yield f"{who}: as in the published script they were left out"
+        return
     router = "the last router, " if code == UNKNOWN else ""
     yield (
-        f"{n:,} of {len(codes):,} cases state no {attribute.name} that the card knows: "
-        f"as in the published script they were run for {router}"
+        f"{who}: as in the published script they were run for {router}"
         f"{attribute.values[code]}, and Attr is {code}"
     )
-
-
-def _is_known(attribute: CardAttribute, patient: Patient) -> bool:
-    try:
-        return attribute.category_of(patient) is not None
-    except PatientError:
-        return False
 
 
 def _left_out(found: Evaluated) -> Iterator[str]:

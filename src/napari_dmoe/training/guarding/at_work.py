@@ -25,11 +25,11 @@ from napari_dmoe.evaluation.groups.membership import (
 )
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.naming import as_known
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Phases, Progress, ProgressHook, silent
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.groups import (
-    as_known,
     groups_there,
     groups_trained_on,
     notices_of,

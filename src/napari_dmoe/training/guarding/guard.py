@@ -21,7 +21,8 @@ from scipy.special import pdtr
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
-from napari_dmoe.cohorts.datasets import patients_of, read_cohort
+from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.cohorts.layouts.opening import usable_cohort
 from napari_dmoe.evaluation.groups.membership import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.naming import as_known
@@ -129,7 +130,7 @@ def guard_cases(
     if guard.kind == "phantoms":
         return _drawn(guard, card, progress)
     drivers = [attribute.name for attribute in card.attributes]
-    cohort = read_cohort(
+    cohort = usable_cohort(
         guard.name, subject=guard.subject, drivers=drivers, columns=guard.columns
     )
     places = [i for i, row in enumerate(cohort.rows) if row.labels is not None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from napari_dmoe.cohorts.datasets import Cohort, read_cohort
+from napari_dmoe.cohorts.datasets import Cohort
+from napari_dmoe.cohorts.layouts.opening import usable_cohort
 from napari_dmoe.foreign import printable
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import TrainSettings, preset
@@ -92,7 +93,7 @@ def cohort_of(
     """
     groups = (settings.group_by or "").split(",")
     used = [*drivers, *(name.strip() for name in groups if name.strip())]
-    cohort = read_cohort(
+    cohort = usable_cohort(
         task.cohort, subject=task.subject, drivers=used, columns=task.columns
     )
     for notice in cohort.notices:
