@@ -7,6 +7,7 @@ import typer
 from napari_dmoe.cli.audit import audit
 from napari_dmoe.cli.case import case
 from napari_dmoe.cli.demo import demo
+from napari_dmoe.cli.evaluate import evaluate
 from napari_dmoe.cli.fine_tune import fine_tune
 from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
@@ -23,9 +24,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_FOR_EVERYBODY = demo, inspect, segment, sweep, audit, replay, case
+_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
+_FOR_COHORTS = evaluate, audit
 _FOR_TRAINING = phantoms, train, fine_tune
-for command in _FOR_EVERYBODY + _FOR_TRAINING:
+for command in _FOR_EVERYBODY + _FOR_COHORTS + _FOR_TRAINING:
     app.command()(command)
 
 

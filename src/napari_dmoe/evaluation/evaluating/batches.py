@@ -8,17 +8,16 @@ what the whole run would have given.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CaseRow
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.cohorts.labels import placed_labels
-from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.frames import source_axes
@@ -26,7 +25,7 @@ from napari_dmoe.inference.running.drivers import RouterChoice, choose_routers
 from napari_dmoe.inference.running.many import Asked, Joined
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.naming import as_known, heard_of, is_known_to
+from napari_dmoe.models.naming import as_known, heard_of, is_known_to, unheard_of
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled, Pulse
 
@@ -39,7 +38,7 @@ class ReadCase:
     """One case, read and prepared, or what is wrong with it."""
 
     number: int
-    row: Case | CohortRow
+    row: CaseRow
     patient: Patient = field(default_factory=Patient)
     case: Case | None = None
     truth: NDArray[Any] | None = None
@@ -80,7 +79,9 @@ class Reader:
     settings: EvaluationSettings
     labels: LabelReading
 
-    def parts(self, rows: Sequence[Any], *, first: int, pulse: Pulse) -> Iterator[Part]:
+    def parts(
+        self, rows: Sequence[CaseRow], *, first: int, pulse: Pulse
+    ) -> Iterator[Part]:
         """Yield the cases of a cohort from a place on, as many as are run together."""
         n = self.settings.batch
         for begin in range(first, len(rows), n):
@@ -95,9 +96,9 @@ class Reader:
                 together.append(case)
             yield Part(together, self.labels.so_far())
 
-    def one(self, number: int, row: Case | CohortRow) -> ReadCase:
+    def one(self, number: int, row: CaseRow) -> ReadCase:
         """Return one case; whatever is wrong with it stops no other."""
-        read = ReadCase(number, row)
+        read, before = ReadCase(number, row), self.labels.so_far()
         try:
             self._fill(read)
         except Cancelled:
@@ -106,14 +107,20 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - it is told
             read.failed = failed(error)
             read.joined = None
+            # Labels that cannot be read decide nothing of the others'.
+            self.labels.go_on(before)
+            with suppress(ValueError, OSError):
+                read.patient = row.patient
         read.understood = self.labels.notices_of(row.id)
         return read
 
     def _fill(self, read: ReadCase) -> None:
-        read.patient = read.row.patient
-        read.case = case = read.row if isinstance(read.row, Case) else read.row.read()
+        read.case = case = read.row.read()
         drivers = self.loaded.card.attributes
-        read.patient = heard_of(case.patient, [each.name for each in drivers])
+        names = [each.name for each in drivers]
+        # What nobody has heard of stays in its column, and is no attribute.
+        unheard = unheard_of(case.patient, names)
+        read.patient = case.patient.without(set(unheard) & set(read.row.further))
         read.axes = source_axes(case.image.axes)
         if case.labels is not None:
             values = placed_labels(case, read.axes)
@@ -121,7 +128,7 @@ class Reader:
             read.truth = self.labels.read(values, case.id)
         elif not self.settings.keep_masks:
             return
-        known = as_known(read.patient, drivers)
+        known = as_known(heard_of(case.patient, names), drivers)
         choice = choose_routers(self.loaded, known, self.settings.inference)
         read.notes = tuple(_notes(read.patient, drivers, choice))
         asked = Asked(case.image, (choice,))
@@ -146,9 +153,3 @@ def _notes(
 def failed(error: Exception) -> str:
     """Say why a case failed, in words that can be shown."""
     return told(shown(error))
-
-
-def file_of(row: Case | CohortRow, what: str) -> Path | None:
-    """Return the file of a row's image or labels; None where it has none."""
-    path = None if isinstance(row, Case) else getattr(row, what)
-    return None if path is None or path == Path() else path

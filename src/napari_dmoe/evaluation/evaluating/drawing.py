@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.cohorts.tables.rows import CohortRow
-from napari_dmoe.evaluation.evaluating.batches import ReadCase, failed, file_of
+from napari_dmoe.cohorts.case import CaseRow
+from napari_dmoe.evaluation.evaluating.batches import ReadCase, failed
 from napari_dmoe.evaluation.evaluating.measuring import measured
 from napari_dmoe.evaluation.evaluating.scored import ScoredCase
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
@@ -35,7 +35,7 @@ class Drawer:
     ----------
     loaded : LoadedModel
         The model.
-    rows : sequence of CohortRow or Case
+    rows : sequence of CaseRow
         All cases, whose names decide what their masks are called.
     masks : Path or None
         Folder of the masks; None keeps none.
@@ -46,13 +46,13 @@ class Drawer:
     def __init__(
         self,
         loaded: LoadedModel,
-        rows: Sequence[Any],
+        rows: Sequence[CaseRow],
         masks: Path | None,
         settings: EvaluationSettings,
     ) -> None:
         self._loaded, self._masks, self._settings = loaded, masks, settings
         names = [row.id for row in rows]
-        files = [(file_of(row, "image") or Path(row.id)).name for row in rows]
+        files = [row.image.name or row.id for row in rows]
         self._stems = output_stems(names, files) if masks is not None else ()
 
     def case(
@@ -102,6 +102,7 @@ class Drawer:
             classes=result.classes,
             metrics=self._settings.metrics,
             convention=self._settings.convention,
+            nsd_mm=self._settings.nsd_mm,
             grid=None if is_at_source else result.grid,
         )
         unknown = [d.words for d in result.provenance.drivers if d.value is None]
@@ -113,7 +114,6 @@ class Drawer:
         self, read: ReadCase, status: str, said: str = "", **found: Any
     ) -> ScoredCase:
         row, stated = read.row, read.patient.stated()
-        cells = dict(row.further) if isinstance(row, CohortRow) else {}
         return ScoredCase(
             id=row.id,
             number=read.number,
@@ -121,9 +121,9 @@ class Drawer:
             said=said,
             subject=row.subject,
             patient=read.patient,
-            further={name: cells[name] for name in cells if name not in stated},
-            image=file_of(row, "image"),
-            labels=file_of(row, "labels"),
+            further={k: v for k, v in row.further.items() if k not in stated},
+            image=row.image if row.image != Path() else None,
+            labels=row.labels,
             **found,
         )
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
-from napari_dmoe.cohorts.datasets import Cohort, rows_of
+from napari_dmoe.cohorts.datasets import Cohort
+from napari_dmoe.cohorts.layouts.opening import cohort_of
 from napari_dmoe.evaluation.evaluating.batches import Part, ReadCase, Reader
 from napari_dmoe.evaluation.evaluating.case_table import (
     CASES,
@@ -38,6 +38,7 @@ from napari_dmoe.evaluation.evaluating.scored import (
     ScoredCase,
 )
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
+from napari_dmoe.evaluation.evaluating.validating import checked
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.inference.masks.truth import NOT_ANNOTATED
 from napari_dmoe.inference.running.devices import Batches
@@ -61,7 +62,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     progress: ProgressHook = silent,
     tell: Callable[[ScoredCase], None] | None = None,
-    resume: bool = True,
+    keep_whole: bool = True,
     overwrite: bool = False,
 ) -> Evaluated:
     """Segment and score every case of a cohort.
@@ -84,9 +85,9 @@ def evaluate(
         May raise ``Cancelled``; what was done until then is gone on with later.
     tell : callable, optional
         Called with every case that is done, in order; those of an earlier run left out.
-    resume : bool
-        Go on with what an earlier run of the same left. A cohort that is evaluated
-        already is read.
+    keep_whole : bool
+        Read what the folder holds where the same was evaluated already, and to its end;
+        else that is refused. A run that was killed is gone on with in any case.
     overwrite : bool
         Begin anew, whatever the folder holds.
 
@@ -100,7 +101,9 @@ def evaluate(
     ResumeError
         When the folder holds another evaluation, or masks of something else.
     CohortError
-        When there is no case, or all of them failed.
+        When the cohort has problems, which are written to ``problems.csv`` then:
+        :func:`~napari_dmoe.evaluation.evaluating.validating.checked` leaves those rows
+        out. When there is no case, or all of them failed.
     FolderError
         When nothing can be written to the folder, or another run writes into it.
     DeviceError
@@ -124,13 +127,14 @@ def evaluate(
     >>> from napari_dmoe.phantoms.kinds import KINDS
     >>> with TemporaryDirectory() as folder:
     ...     found = evaluate(
-    ...         load_checkpoint("skin-phantom"), KINDS["skin"].cohort(2), folder
+    ...         load_checkpoint("skin-phantom"), [*KINDS["skin"].cohort(2)], folder
     ...     )
     >>> [case.status for case in found]
     ['scored', 'scored']
     """
     settings, folder = settings or EvaluationSettings(), Path(output)
-    rows = rows_of(cohort)
+    opened = checked(cohort_of(cohort), folder)
+    rows = opened.rows
     if not rows:
         raise CohortError("the cohort has no cases: there is nothing to evaluate")
     batches = batches_for(settings.inference)
@@ -139,7 +143,7 @@ def evaluate(
         if overwrite:
             (folder / JOURNAL).unlink(missing_ok=True)
         else:
-            there = _there(folder, inquiry, resume=resume)
+            there = _there(folder, inquiry, keep_whole=keep_whole)
             if there is not None:
                 return there
         n_threads = threads_of(loaded, settings.inference)
@@ -147,25 +151,18 @@ def evaluate(
         with fixed_threads(journal.n_threads):
             run = _Run(loaded, rows, folder, settings, batches)
             _go_through(run, journal, progress, tell)
-        return _written(run, journal, cohort, inquiry)
+        return _written(run, journal, opened, inquiry)
 
 
-def _there(folder: Path, inquiry: str, *, resume: bool) -> Evaluated | None:
-    """Return what the folder holds of the same inquiry; refuse what is of another."""
-    if (folder / JOURNAL).is_file():
-        if not resume:
-            raise ResumeError(
-                f"{folder} holds an evaluation that was not finished: go on with it by "
-                "--resume, choose another folder, or begin anew with --overwrite"
-            )
-        return None
-    if (folder / FACTS).is_file() or (folder / CASES).is_file():
-        there = None
-        if (folder / FACTS).is_file() and (folder / CASES).is_file():
-            with suppress(ValueError, OSError):
-                there = read_evaluated(folder)
-        if there is not None and there.facts.inquiry == inquiry and resume:
-            return there
+def refuse_others(folder: Path) -> None:
+    """Refuse a folder that holds another evaluation, or masks that are not ours.
+
+    Raises
+    ------
+    ResumeError
+        When it does.
+    """
+    if any((folder / name).is_file() for name in (JOURNAL, FACTS, CASES)):
         raise ResumeError(
             f"{folder} holds another evaluation: choose another folder, or replace it "
             "with --overwrite"
@@ -176,6 +173,18 @@ def _there(folder: Path, inquiry: str, *, resume: bool) -> Evaluated | None:
             f"{masks} holds files that are no masks of this evaluation: choose another "
             "folder, or replace them with --overwrite"
         )
+
+
+def _there(folder: Path, inquiry: str, *, keep_whole: bool) -> Evaluated | None:
+    """Return what the folder holds of the same inquiry; refuse what is of another."""
+    if (folder / JOURNAL).is_file():
+        return None
+    if keep_whole and (folder / FACTS).is_file() and (folder / CASES).is_file():
+        with suppress(ValueError, OSError):
+            there = read_evaluated(folder)
+            if there.facts.inquiry == inquiry:
+                return there
+    refuse_others(folder)
     return None
 
 
@@ -185,7 +194,7 @@ class _Run:
     def __init__(
         self,
         loaded: LoadedModel,
-        rows: Sequence[Any],
+        rows: Sequence[CaseRow],
         folder: Path,
         settings: EvaluationSettings,
         batches: Batches,
@@ -305,14 +314,12 @@ def _read_ahead(run: _Run, first: int) -> Iterator[Iterator[Part]]:
             stopped.set()
 
 
-def _written(
-    run: _Run, journal: Journal, cohort: Sequence[Case], inquiry: str
-) -> Evaluated:
+def _written(run: _Run, journal: Journal, cohort: Cohort, inquiry: str) -> Evaluated:
     """Write the table and the facts, and take the journal away."""
     cases = tuple(case for batch in journal.done for case in batch.cases)
     facts = facts_of(
         run.loaded,
-        cohort if isinstance(cohort, Cohort) else None,
+        cohort,
         journal,
         run.settings,
         inquiry=inquiry,

@@ -11,18 +11,19 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.tables.rows import CohortRow
+from napari_dmoe.cohorts.case import CaseRow
 from napari_dmoe.evaluation.evaluating.scored import ScoredCase
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.evaluation.scoring.json_scores import with_null
 from napari_dmoe.evaluation.scoring.mask_pair import Presence
 from napari_dmoe.evaluation.scoring.metrics import Score
+from napari_dmoe.inference.results.provenance import pixels_sha256
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 
@@ -189,13 +190,12 @@ _PLAIN = ("id", "number", "status", "said", "subject", "further", "unit")
 
 
 def inquiry_of(
-    loaded: LoadedModel,
-    rows: Sequence[Case | CohortRow],
-    settings: EvaluationSettings,
+    loaded: LoadedModel, rows: Sequence[CaseRow], settings: EvaluationSettings
 ) -> str:
     """Return the digest of what is evaluated: model, cases and settings.
 
-    Files of cases go into it with their names, sizes and dates, so that none is read.
+    Files of cases go into it with their names, sizes and dates, so that none is read;
+    images that are open already with their pixels.
     """
     digest = hashlib.sha256()
     card = loaded.card.model_dump_json()
@@ -207,19 +207,18 @@ def inquiry_of(
     return digest.hexdigest()
 
 
-def _told(row: Case | CohortRow) -> Iterable[str]:
+def _told(row: CaseRow) -> Iterator[str]:
     yield row.id
-    if isinstance(row, Case):
+    # Where an archive holds all of a case, its patient is not read for this.
+    if row.labels is None or row.labels != row.image:
         yield json.dumps(row.patient.stated())
-        yield str(row.image.data.shape)
-        return
-    if type(row) is CohortRow:  # others may have to open a file for it
-        yield json.dumps(row.patient.stated())
-    for path in (row.image, row.labels):
+    for path in dict.fromkeys((row.image, row.labels)):
         if path is not None and path != Path():
             yield path.name
-            try:
+            with suppress(OSError):
                 found = path.stat()
-            except OSError:
-                continue
-            yield f"{found.st_size} {found.st_mtime_ns}"
+                yield f"{found.st_size} {found.st_mtime_ns}"
+    if row.image == Path():
+        case = row.read()
+        for image in (case.image, case.labels):
+            yield "" if image is None else f"{pixels_sha256(image.data)}"

@@ -40,6 +40,7 @@ def measured(
     classes: Sequence[str],
     metrics: Sequence[str],
     convention: Convention = "default",
+    nsd_mm: float | None = None,
     grid: Grid | None = None,
 ) -> Measured:
     """Measure a mask against its truth.
@@ -62,6 +63,8 @@ def measured(
         Keys of :data:`~napari_dmoe.evaluation.scoring.metrics.METRICS`.
     convention : {"default", "reference"}
         How empty masks are scored.
+    nsd_mm : float, optional
+        Tolerance of the NSD in mm; without a pixel's size there is no NSD then.
     grid : Grid, optional
         Where the network's samples lie, if the mask lies there: then the truth is
         sampled there, and lengths are in the network's pixels.
@@ -89,6 +92,8 @@ def measured(
         labels, truth = (np.where(left_out, 0, each) for each in (labels, truth))
         notices.append(f"{n_left_out:,} pixels are not annotated, and do not count")
     check_classes(truth, len(classes), case="of this row")
+    if nsd_mm is not None and unit != "mm":
+        metrics = [name for name in metrics if name != "nsd"]
     scores = measure_case(
         labels,
         truth,
@@ -96,6 +101,7 @@ def measured(
         metrics=metrics,
         spacing=spacing,
         convention=convention,
+        nsd_tolerance=nsd_mm if unit == "mm" else None,
     )
     return Measured(scores, unit, tuple(notices))
 

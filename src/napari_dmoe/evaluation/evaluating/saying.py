@@ -9,7 +9,7 @@ from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.evaluation.evaluating.journal import Journal
 from napari_dmoe.evaluation.evaluating.scored import EvaluationFacts, ScoredCase
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
-from napari_dmoe.evaluation.scoring.mask_pair import regions_of
+from napari_dmoe.evaluation.scoring.mask_pair import Region, regions_of
 from napari_dmoe.evaluation.scoring.metrics import METRICS
 from napari_dmoe.inference.results.provenance import now, versions
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -17,7 +17,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 
 def facts_of(
     loaded: LoadedModel,
-    cohort: Cohort | None,
+    cohort: Cohort,
     journal: Journal,
     settings: EvaluationSettings,
     *,
@@ -31,8 +31,8 @@ def facts_of(
     ----------
     loaded, settings
         The model, and how it was run.
-    cohort : Cohort, optional
-        The cohort, where it is one of a table.
+    cohort : Cohort
+        Whose cases they are.
     journal : Journal
         What became of every case.
     inquiry : str
@@ -46,29 +46,26 @@ def facts_of(
     card = loaded.card
     said = {
         **dict.fromkeys(loaded.notices),
-        **dict.fromkeys(() if cohort is None else cohort.notices),
+        **dict.fromkeys(cohort.notices),
         **dict.fromkeys(_of_many(journal, len(cases))),
         **dict.fromkeys(read),
         **dict.fromkeys(_of_status(cases)),
         **dict.fromkeys(notice for batch in journal.done for notice in batch.notices),
     }
     regions = regions_of(card.classes)
-    has_parts = any(region.whole is not None for region in regions)
     run = settings.inference.model_dump(mode="json")
     return EvaluationFacts(
         title=_title(loaded),
         source="model",
-        cohort="" if cohort is None else cohort.title,
-        layout="" if cohort is None else getattr(cohort, "layout", ""),
+        cohort=cohort.title,
+        layout=cohort.layout,
         n_cases=len(cases),
         model=loaded.source,
         sha256=loaded.sha256,
         card=card.name,
         classes=card.classes,
         regions=tuple(region.name for region in regions),
-        metrics=tuple(
-            m for m in settings.metrics if has_parts or not METRICS[m].of_parts
-        ),
+        metrics=measured_by(settings, regions),
         attributes=card.attributes,
         drivers=tuple(attribute.name for attribute in card.attributes),
         convention=settings.convention,
@@ -79,6 +76,14 @@ def facts_of(
         inquiry=inquiry,
         made_at=now(),
     )
+
+
+def measured_by(
+    settings: EvaluationSettings, regions: Sequence[Region]
+) -> tuple[str, ...]:
+    """Return the metrics; ratios of parts only where a region is part of another."""
+    has_parts = any(region.whole is not None for region in regions)
+    return tuple(m for m in settings.metrics if has_parts or not METRICS[m].of_parts)
 
 
 def _title(loaded: LoadedModel) -> str:

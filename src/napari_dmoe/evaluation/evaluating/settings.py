@@ -36,6 +36,13 @@ class EvaluationSettings(Stated, frozen=True, extra="forbid"):
     metrics: tuple[str, ...] = Field(
         default=tuple(METRICS), title="Metrics", description="what is measured"
     )
+    nsd_mm: float | None = Field(
+        default=None,
+        gt=0,
+        title="NSD tolerance",
+        description="distance in mm up to which surfaces agree; by default five sides "
+        "of the smallest pixel",
+    )
     device: str = Field(
         default="auto",
         title="Device",
