@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections import Counter
@@ -150,10 +151,7 @@ def _ages(name: str, values: Sequence[Stated]) -> Grouped:
 
 def _overlap(spans: Sequence[Span]) -> bool:
     ordered = sorted(spans)
-    return any(
-        after.low < before.high
-        for before, after in zip(ordered, ordered[1:], strict=False)
-    )
+    return any(after.low < before.high for before, after in itertools.pairwise(ordered))
 
 
 def _in_thirds(
@@ -216,7 +214,7 @@ def band_names(edges: Sequence[float], *, is_age: bool) -> tuple[str, ...]:
     ('under 4', '4 to under 10', '10 and over')
     """
     names = [f"under {edges[0]:g}"]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         # Ages are told in whole years that have passed.
         is_whole = is_age and float(low).is_integer() and float(high).is_integer()
         last = f"{low:g}-{high - 1:g}" if high - 1 > low else f"{low:g}"

@@ -1,22 +1,30 @@
-"""How sure scores by group are: bootstrap intervals over cases."""
+"""How sure scores by group are: bootstrap intervals over cases, or over subjects.
+
+How cases are drawn stands in :mod:`napari_dmoe.evaluation.groups.resampling`, how
+intervals of what compares groups are found in
+:mod:`napari_dmoe.evaluation.groups.inversion`.
+"""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import SimpleNamespace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.stats import DegenerateDataWarning
+from numpy.typing import ArrayLike
 
 from napari_dmoe.evaluation.groups import table
-from napari_dmoe.evaluation.groups.membership import people
+from napari_dmoe.evaluation.groups.inversion import Cohort, freedom, inverted
+from napari_dmoe.evaluation.groups.resampling import (
+    Stratum,
+    bca_ends,
+    drawn_means,
+    quantiles,
+    strata_of,
+    widening,
+)
 from napari_dmoe.evaluation.groups.table import STATISTICS, Values
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.evaluation.scoring.metrics import Convention
@@ -25,13 +33,10 @@ N_RESAMPLES = 1000
 """Resamples of an interval, as published."""
 
 _FEW = 5
-"""Cases of a group below which a note says that its interval says little."""
+"""Subjects of a group below which a note says that its interval says little."""
 
-_DRAWN_AT_ONCE = _LEFT_OUT_AT_ONCE = 2_000_000
-"""Scores at once, so that large cohorts need little memory. How many are drawn at once
-changes nothing; how many cases BCa leaves out at once, the last bit at most."""
-
-Method = Literal["BCa", "percentile"]
+Method = Literal["BCa", "percentile", "test inversion"]
+"""How an interval was found: see :func:`bootstrap`."""
 
 
 class _How(NamedTuple):
@@ -57,17 +62,17 @@ class Intervals:
     Parameters
     ----------
     groups : mapping of str to Interval
-        Of each group's mean; NaN for a group with fewer than two counted cases.
+        Of each group's mean; NaN for a group with fewer than two counted subjects.
     statistics : mapping of str to Interval
         Of what :func:`napari_dmoe.evaluation.groups.table.statistics` returns; NaN of
-        all that compares groups where one of them is a single case.
+        all that compares groups where one of them is a single subject.
     level : float
         Coverage in percent.
     n_resamples, seed : int
         How they were drawn.
     convention : {"default", "reference"}
         Whether the overall mean was recomputed or held fixed.
-    methods : mapping of str to {"BCa", "percentile"}
+    methods : mapping of str to {"BCa", "percentile", "test inversion"}
         How the ends of each group and statistic were found; those without an interval
         are left out.
     notes : tuple of str
@@ -90,6 +95,7 @@ def bootstrap(
     groups: Sequence[str | None],
     *,
     seed: int,
+    subjects: Sequence[Hashable] | None = None,
     higher_is_better: bool = True,
     n_resamples: int = N_RESAMPLES,
     level: float = 95.0,
@@ -105,6 +111,9 @@ def bootstrap(
         Each case's group; cases without one are left out.
     seed : int
         Decides every draw.
+    subjects : sequence of hashable, optional
+        Whom each case shows; each another one by default. Those of one subject and
+        group are drawn together, because they are alike.
     higher_is_better : bool
         Direction of the score.
     n_resamples : int
@@ -112,10 +121,10 @@ def bootstrap(
     level : float
         Coverage in percent.
     convention : {"default", "reference"}
-        By default each resample's overall mean is the mean of its own cases, and the
-        ends are corrected for bias and skewness (BCa). The reference holds the mean
-        fixed at the whole cohort's and takes percentiles, as the published
-        equity-scaled intervals do, which makes those too narrow.
+        By default each resample's overall mean is the mean of its own cases. The
+        reference draws cases, whomever they show, holds the mean fixed at the whole
+        cohort's and takes percentiles, as the published equity-scaled intervals do,
+        which makes those too narrow.
 
     Returns
     -------
@@ -129,36 +138,35 @@ def bootstrap(
 
     Notes
     -----
-    Cases are drawn with replacement within each group, so that groups keep their sizes.
-    A group of one case is as it is in every resample, which says nothing of how it
-    might have been: what compares it with others has no interval. BCa is not defined
-    where leaving out a case changes nothing, such as for equal scores, nor where all
-    resamples lie on one side of what was found, as a gap's may; percentiles stand there
-    instead, and :attr:`Intervals.methods` says so. The cost grows with the square of
-    the cases.
-
-    Where groups hardly differ, resamples differ more than the groups do, and no
-    bootstrap interval of what compares them covers as often as it says: of three equal
-    groups with 40, 20 and 12 cases, 95 % intervals of `es_sum` held the truth in 70 %
-    of 300 cohorts by BCa, and in 47 % by percentiles. A gap of 0 is never inside.
+    Subjects are drawn with replacement within each group, so that groups keep their
+    sizes. *Means* have ends that are corrected for bias and skewness (BCa), and lie
+    further out the fewer subjects there are, as Student's t does. BCa is not defined
+    where leaving out a subject changes nothing, such as for equal scores; percentiles
+    stand there instead, and :attr:`Intervals.methods` says so. *What compares groups*
+    is found by :func:`~napari_dmoe.evaluation.groups.inversion.inverted`, because no
+    resampling about what was found covers where groups hardly differ. How often all
+    of them cover is measured by ``benchmarks/coverage.py``. A group of one subject is
+    as it is in every resample, which says nothing of how it might have been: what
+    compares it with others has no interval.
 
     References
     ----------
     B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and
     14.
     """
-    by_group = _by_group(table.numbers(values)[None], groups)
-
-    def found(means: Values, overall: Values) -> Values:
-        if convention == "default":
-            return _compared(means, overall, higher_is_better)[0]
-        fixed = np.concatenate([*by_group.values()], axis=1).mean()
-        ours = _compared(means, np.full_like(overall, fixed), higher_is_better)[0]
-        ours[len(means) + STATISTICS.index("mean")] = overall[0]
-        return ours
-
     how = _How(level, n_resamples, seed, convention)
-    return _intervals(by_group, found, how)
+    _check(how)
+    is_published = convention == "reference"
+    scores = table.numbers(values)[None]
+    strata = strata_of(scores, groups, None if is_published else subjects)
+    if not any(own.n_subjects > 1 for own in strata.values()):
+        return _gathered(strata, {}, how)
+    drawn = drawn_means(strata, n_resamples, seed)
+    if is_published:
+        ends = _published(strata, drawn, higher_is_better, how)
+    else:
+        ends = _ours(strata, drawn, higher_is_better, how)
+    return _gathered(strata, ends, how)
 
 
 def bootstrap_difference(
@@ -167,6 +175,7 @@ def bootstrap_difference(
     groups: Sequence[str | None],
     *,
     seed: int,
+    subjects: Sequence[Hashable] | None = None,
     higher_is_better: bool = True,
     n_resamples: int = N_RESAMPLES,
     level: float = 95.0,
@@ -178,47 +187,53 @@ def bootstrap_difference(
     first, second : (N,) array
         Scores of the same cases by two models. A case that one of them has no score
         for is left out.
-    groups, seed, higher_is_better, n_resamples, level
+    groups, seed, subjects, higher_is_better, n_resamples, level
         As for :func:`bootstrap`.
 
     Returns
     -------
     Intervals
-        Of the first model's minus the second's. Both are resampled together, so that
-        what makes a case hard for both cancels.
+        Of the first model's minus the second's, by BCa. Both are resampled together,
+        so that what makes a case hard for both cancels.
 
     Raises
     ------
     MetricError
         When the arguments do not fit together.
     """
+    how = _How(level, n_resamples, seed)
+    _check(how)
     pair = np.stack([table.numbers(v) for v in (first, second)])
+    strata = strata_of(pair, groups, subjects)
+    if not any(own.n_subjects > 1 for own in strata.values()):
+        return _gathered(strata, {}, how)
 
-    def found(means: Values, overall: Values) -> Values:
+    def apart(means: Values, overall: Values) -> Values:
         ours, theirs = _compared(means, overall, higher_is_better)
         return np.asarray(ours - theirs)
 
-    return _intervals(_by_group(pair, groups), found, _How(level, n_resamples, seed))
+    rows = _resampled(strata, drawn_means(strata, n_resamples, seed), apart)
+    found, is_bca = bca_ends([*strata.values()], apart, rows, level=level)
+    names = (*strata, *STATISTICS)
+    return _gathered(
+        strata,
+        {
+            name: (Interval(*ends), "BCa" if bca else "percentile")
+            for name, ends, bca in zip(names, found.tolist(), is_bca, strict=True)
+        },
+        how,
+    )
 
 
-def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]:
-    """Return each group's counted cases, (M, n), in an order of their own."""
-    if values.ndim != 2 or values.shape[1] != len(groups):
+_Ends = Mapping[str, tuple[Interval, Method]]
+
+
+def _check(how: _How) -> None:
+    if not 0 < how.level < 100 or how.n_resamples < 1:
         raise MetricError(
-            f"scores of shape {values.shape[1:]} for {len(groups)} groups: expected "
-            "one of each for every case"
+            f"a level of {how.level} % from {how.n_resamples} resamples: expected a "
+            "level between 0 and 100 and at least one resample"
         )
-    groups = people(groups)
-    counts = ~np.isnan(values).any(0)
-    found = {}
-    for name in table.group_order(groups):
-        # One by one: an array of names would make text of numbers and truth values.
-        is_own = np.array([group == name for group in groups], bool)
-        own = values[:, counts & is_own]
-        if own.shape[1]:
-            # Sorted, so that the order of the cases does not matter.
-            found[name] = own[:, np.lexsort(own)]
-    return found
 
 
 def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Values]:
@@ -228,98 +243,132 @@ def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Va
     return [rows[:, model] for model in range(rows.shape[1])]
 
 
-def _intervals(
-    by_group: Mapping[str, Values],
+def _resampled(
+    strata: Mapping[str, Stratum],
+    drawn: Values,
     compared: Callable[[Values, Values], Values],
-    how: _How,
-) -> Intervals:
-    """Return the intervals of (G + S, ...) rows of (G, M, ...) and (M, ...) means."""
-    if not 0 < how.level < 100 or how.n_resamples < 1:
-        raise MetricError(
-            f"a level of {how.level} % from {how.n_resamples} resamples: expected a "
-            "level between 0 and 100 and at least one resample"
-        )
-    names = (*by_group, *STATISTICS)
-    sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
-    ends, is_bca = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
+) -> Values:
+    """Return rows (K, R) of resampled means (G, M, R)."""
+    sizes = np.array([own.n_cases for own in strata.values()])
+    return compared(drawn, np.tensordot(sizes, drawn, axes=1) / sizes.sum())
 
-    def of_means(means: Values) -> Values:
-        return compared(means, np.tensordot(sizes, means, axes=1) / sizes.sum())
 
-    if (sizes > 1).any():
-        # One case cannot be drawn otherwise, and scipy takes no sample of one.
-        samples = [own.repeat(1 + (own.shape[1] == 1), 1) for own in by_group.values()]
-        ends, is_bca = _ends(samples, of_means, how)
-        ends[: len(sizes)][sizes == 1] = np.nan
-        if (sizes == 1).any():
-            ends[len(sizes) :][[name != "mean" for name in STATISTICS]] = np.nan
-    # One and the same NaN, so that equal intervals compare equal.
-    found = [
-        Interval(*(math.nan if np.isnan(end) else float(end) for end in row))
-        for row in ends
-    ]
-    methods: dict[str, Method] = {
-        name: "BCa" if bca else "percentile"
-        for name, bca, interval in zip(names, is_bca, found, strict=True)
-        if not np.isnan(interval).any()
+def _published(
+    strata: Mapping[str, Stratum], drawn: Values, higher_is_better: bool, how: _How
+) -> _Ends:
+    """Return percentiles, with the overall mean held fixed."""
+    cases = np.concatenate([own.totals for own in strata.values()], axis=1)
+    fixed = cases.mean()
+
+    def found(means: Values, overall: Values) -> Values:
+        held = np.full_like(overall, fixed)
+        ours = _compared(means, held, higher_is_better)[0]
+        ours[len(means) + STATISTICS.index("mean")] = overall[0]
+        return ours
+
+    rows = _resampled(strata, drawn, found)
+    shares = np.array([(1 - how.level / 100) / 2, (1 + how.level / 100) / 2])
+    ends = quantiles(rows, np.broadcast_to(shares, (len(rows), 2)))
+    names = (*strata, *STATISTICS)
+    return {
+        name: (Interval(*own), "percentile")
+        for name, own in zip(names, ends.tolist(), strict=True)
     }
+
+
+def _ours(
+    strata: Mapping[str, Stratum], drawn: Values, higher_is_better: bool, how: _How
+) -> _Ends:
+    """Return BCa ends of means, and inverted tests of what compares groups."""
+    each = [*strata.values()]
+    errors = np.array([own.error[0] for own in each])
+    sizes = np.array([own.n_cases for own in each])
+    n_subjects = np.array([own.n_subjects for own in each])
+    widened = np.array([own.widening for own in each])
+
+    def means_alone(means: Values, overall: Values) -> Values:
+        return np.concatenate([means[:, 0], overall])
+
+    rows = _resampled(strata, drawn, means_alone)
+    # The overall mean's resamples vary too little by as much as the groups' do.
+    drawn_error = rows[-1].std() or 1.0
+    error = float(np.sqrt(((sizes * errors) ** 2).sum())) / sizes.sum()
+    overall = widening(freedom(errors, sizes, n_subjects), how.level)
+    overall *= max(1.0, error / drawn_error) if error else 1.0
+    ends, is_bca = bca_ends(
+        each, means_alone, rows, level=how.level, widened=np.array([*widened, overall])
+    )
+    found: dict[str, tuple[Interval, Method]] = {
+        name: (Interval(*own), "BCa" if bca else "percentile")
+        for name, own, bca in zip((*strata, "mean"), ends.tolist(), is_bca, strict=True)
+    }
+    if (n_subjects > 1).all():
+        means = np.array([own.mean[0] for own in each])
+        noise = widened[:, None] * (drawn[:, 0] - means[:, None])
+        cohort = Cohort(means, errors, sizes, noise, higher_is_better)
+        if len(each) > 1:
+            for name, own in inverted(cohort, level=how.level).items():
+                found[name] = Interval(*own), "test inversion"
+        else:
+            found |= _of_one_group(cohort, *found["mean"])
+    return found
+
+
+def _of_one_group(
+    cohort: Cohort, interval: Interval, method: Method
+) -> dict[str, tuple[Interval, Method]]:
+    """Return what compares one group with itself: its mean, or nothing at all."""
+    nothing = {name: float(v) for name, v in cohort.of(cohort.means).items()}
+    is_mean = ("worst", "es_sum", "es_std")
+    return {
+        name: (interval if name in is_mean else Interval(value, value), method)
+        for name, value in nothing.items()
+        if not math.isnan(value) and name != "mean"
+    }
+
+
+def _gathered(strata: Mapping[str, Stratum], ends: _Ends, how: _How) -> Intervals:
+    """Return intervals by name, NaN where a single subject says nothing."""
+    alone = {name for name, own in strata.items() if own.n_subjects == 1}
+    kept = {
+        name: (_clean(interval), method)
+        for name, (interval, method) in ends.items()
+        if name not in alone
+        and not (alone and name in STATISTICS and name != "mean")
+        and not any(map(math.isnan, interval))
+    }
+    nothing = Interval(math.nan, math.nan)
+    found = {name: interval for name, (interval, _) in kept.items()}
     return Intervals(
-        groups=dict(zip(by_group, found, strict=False)),
-        statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
-        methods=methods,
-        notes=_notes({name: own.shape[1] for name, own in by_group.items()}),
+        groups={name: found.get(name, nothing) for name in strata},
+        statistics={name: found.get(name, nothing) for name in STATISTICS},
+        methods={name: method for name, (_, method) in kept.items()},
+        notes=_notes(strata),
         **how._asdict(),
     )
 
 
-def _notes(sizes: Mapping[str, int]) -> tuple[str, ...]:
+def _clean(interval: Interval) -> Interval:
+    return Interval(*map(float, interval))
+
+
+def _notes(strata: Mapping[str, Stratum]) -> tuple[str, ...]:
     """Say in sentences which groups are too small for an interval, or nearly."""
+    sizes = {name: own.n_subjects for name, own in strata.items()}
+    is_plain = all(own.is_plain for own in strata.values())
+    one, many = ("case", "cases") if is_plain else ("subject", "subjects")
     alone = [name for name, n in sizes.items() if n == 1]
     few = [f"{name} ({n})" for name, n in sizes.items() if 1 < n < _FEW]
+    cases, subjects = (
+        sum(getattr(own, n) for own in strata.values())
+        for n in ("n_cases", "n_subjects")
+    )
     said = {
-        f"one case, so that neither the group nor what compares it has an interval: "
+        f"one {one}, so that neither the group nor what compares it has an interval: "
         f"{', '.join(map(str, alone))}": alone,
-        f"fewer than {_FEW} cases, so that the interval says little: "
+        f"fewer than {_FEW} {many}, so that the interval says little: "
         f"{', '.join(few)}": few,
+        f"intervals draw subjects, not cases: {cases:.0f} cases are of "
+        f"{subjects} subjects": not is_plain,
     }
     return tuple(sentence for sentence, applies in said.items() if applies)
-
-
-def _ends(
-    samples: Sequence[Values], of_means: Callable[[Values], Values], how: _How
-) -> tuple[Values, NDArray[np.bool_]]:
-    """Return (rows, 2) ends of intervals, and which of them are BCa ends."""
-    # Drawn here: in scipy's own draws the size of a batch decides which they are.
-    rng = np.random.default_rng(how.seed)
-    drawn = [_drawn_means(own, how.n_resamples, rng) for own in samples]
-    resampled = partial(
-        stats.bootstrap,
-        samples,
-        lambda *each, axis: of_means(np.stack([own.mean(axis) for own in each])),
-        n_resamples=0,
-        bootstrap_result=SimpleNamespace(
-            bootstrap_distribution=of_means(np.stack(drawn))
-        ),
-        confidence_level=how.level / 100,
-        vectorized=True,
-        axis=-1,
-        batch=max(1, _LEFT_OUT_AT_ONCE // sum(own.shape[1] for own in samples)),
-    )
-    is_published = how.convention == "reference"
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        # Where BCa is not defined, percentiles stand instead, and are called so.
-        warnings.simplefilter("ignore", DegenerateDataWarning)
-        plain = resampled(method="percentile")
-        found = plain if is_published else resampled(method="BCa")
-    ends, fallback = (np.stack(each.confidence_interval, -1) for each in (found, plain))
-    is_bca = ~np.isnan(ends).any(1) & (not is_published)
-    return np.where(is_bca[:, None], ends, fallback), is_bca
-
-
-def _drawn_means(own: Values, n_resamples: int, rng: np.random.Generator) -> Values:
-    """Return the means (M, R) of resamples of (M, n) scores, drawn a part at a time."""
-    n = own.shape[1]
-    starts = range(0, n_resamples, max(1, _DRAWN_AT_ONCE // n))
-    parts = [min(starts.step, n_resamples - start) for start in starts]
-    means = [own[..., rng.integers(0, n, (part, n))].mean(-1) for part in parts]
-    return np.concatenate(means, -1)

@@ -72,7 +72,17 @@ def people(groups: Iterable[Group | None]) -> list[Group | None]:
     >>> people(["female", "unknown", "", float("nan"), "sex=male, age=unknown"])
     ['female', None, None, None, None]
     """
-    return [None if _is_nobody(group) else group for group in groups]
+    # A cohort has few groups; only texts are known to be hashable.
+    seen: dict[str, bool] = {}
+    found: list[Group | None] = []
+    for group in groups:
+        if isinstance(group, str):
+            if group not in seen:
+                seen[group] = _is_nobody(group)
+            found.append(None if seen[group] else group)
+        else:
+            found.append(None if _is_nobody(group) else group)
+    return found
 
 
 def _is_nobody(group: object) -> bool:

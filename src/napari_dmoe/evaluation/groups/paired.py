@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 from scipy import stats
 
@@ -58,6 +59,54 @@ def paired_interval(
     >>> paired_interval([0.1, 0.1, 0.1])
     Interval(low=0.1, high=0.1)
     """
+    found = _spread(changes, subjects)
+    if found.n < 2:
+        return Interval(math.nan, math.nan)
+    if found.is_same:
+        return Interval(found.mean, found.mean)
+    reach = float(stats.t.ppf((1 + level / 100) / 2, found.n - 1)) * found.error
+    return Interval(found.mean - reach, found.mean + reach)
+
+
+def paired_p(
+    changes: Sequence[float], subjects: Sequence[Hashable] | None = None
+) -> float:
+    """Return p of the changes' mean being 0, by the test of :func:`paired_interval`.
+
+    Returns
+    -------
+    float
+        At least ``2^(1 - J)`` for J subjects, which is the least that flipping their
+        signs could give; NaN for fewer than two.
+
+    Examples
+    --------
+    >>> paired_p([0.1, 0.1, 0.1]), paired_p([0.0, 0.0])
+    (0.25, 1.0)
+    """
+    found = _spread(changes, subjects)
+    if found.n < 2:
+        return math.nan
+    if found.mean == 0:
+        return 1.0
+    least = 2.0 ** (1 - found.n)
+    if found.is_same or found.error == 0:
+        return least
+    p = 2 * float(stats.t.sf(abs(found.mean) / found.error, found.n - 1))
+    return max(p, least)
+
+
+class _Spread(NamedTuple):
+    """The mean of changes, its standard error, and of how many subjects they are."""
+
+    mean: float
+    error: float
+    n: int
+    is_same: bool
+    """Whether all changes are one and the same."""
+
+
+def _spread(changes: Sequence[float], subjects: Sequence[Hashable] | None) -> _Spread:
     rises = numbers(changes).tolist()
     whose = range(len(rises)) if subjects is None else subjects
     pairs = zip(rises, whose, strict=True)
@@ -68,10 +117,8 @@ def paired_interval(
         apart[subject] += rise - mean
     n = len(apart)
     if n < 2:
-        return Interval(math.nan, math.nan)
+        return _Spread(mean, math.nan, n, False)
     if max(rises) == min(rises):
-        return Interval(rises[0], rises[0])
+        return _Spread(rises[0], 0.0, n, True)
     squares = math.fsum(own**2 for own in apart.values())
-    error = math.sqrt(n / (n - 1) * squares) / len(rises)
-    reach = float(stats.t.ppf((1 + level / 100) / 2, n - 1)) * error
-    return Interval(mean - reach, mean + reach)
+    return _Spread(mean, math.sqrt(n / (n - 1) * squares) / len(rises), n, False)

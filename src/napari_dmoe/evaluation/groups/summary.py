@@ -99,6 +99,7 @@ def summarise(
     intervals = bootstrap(
         values,
         grouping.of_case,
+        subjects=subjects_of(evaluated),
         seed=seed,
         higher_is_better=is_better,
         n_resamples=n_resamples,

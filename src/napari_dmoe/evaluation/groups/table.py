@@ -140,9 +140,10 @@ def statistics(
     dict of str to (...) float array
         ``mean``; ``worst``, the worst group's mean; ``gap``, best and worst apart;
         ``ratio``, the smallest mean over the largest, NaN unless both are positive or
-        the smallest is 0; ``skewness``, the worst group's error over the best group's, with an error of
-        1 - score where higher is better, NaN where the best has none; ``es_sum`` and
-        ``es_std``, NaN where lower is better, because they would reward a gap.
+        the smallest is 0; ``skewness``, the worst group's error over the best group's,
+        with an error of 1 - score where higher is better, NaN where the best has none;
+        ``es_sum`` and ``es_std``, NaN where lower is better, because they would reward
+        a gap.
     """
     whole, parts = numbers(overall), numbers(means)
     lowest, highest = parts.min(0), parts.max(0)
@@ -301,16 +302,24 @@ def disaggregate(
             "misses: expected one of each for every case"
         )
     names = group_order(groups, [g for g in people(expected) if g is not None])
-    all_rows = [_row(name, scores, groups, missed) for name in names]
+    places: dict[str, list[int]] = {name: [] for name in names}
+    for place, group in enumerate(groups):
+        if group is not None:
+            places[group].append(place)
+    all_rows = [
+        _row(name, scores[own], [missed[place] for place in own])
+        for name, own in places.items()
+    ]
     rows = tuple(row for row in all_rows if row.n)
     counted = [row for row in rows if row.n_counted]
-    pooled = [v for v, g in zip(scores, groups, strict=True) if g is not None]
+    pooled = scores[[place for own in places.values() for place in own]]
     left_out = tuple(row.name for row in all_rows if not row.n_counted)
     pick = min if higher_is_better else max
     worst = pick(counted, key=lambda row: row.mean, default=None)
     found: Mapping[str, Values | float] = dict.fromkeys(STATISTICS, math.nan)
     if counted:
-        overall, means = counted_mean(pooled), [row.mean for row in counted]
+        overall = _mean(pooled[~np.isnan(pooled)].tolist())
+        means = [row.mean for row in counted]
         found = statistics(overall, means, higher_is_better=higher_is_better)
     n_without = sum(group is None for group in groups)
     return GroupTable(
@@ -336,23 +345,23 @@ def group_order(
 
 def counted_mean(values: Iterable[float]) -> float:
     """Return the mean of the values that are numbers; NaN where none is."""
-    counted = [float(value) for value in values if not is_unknown(value)]
+    return _mean([float(value) for value in values if not is_unknown(value)])
+
+
+def _mean(counted: Sequence[float]) -> float:
     # fsum rounds once, so that the order of the cases changes no bit.
     return math.fsum(counted) / len(counted) if counted else math.nan
 
 
-def _row(
-    name: str, scores: Values, groups: Sequence[str | None], missed: Sequence[bool]
-) -> GroupRow:
-    places = [i for i, group in enumerate(groups) if group == name]
-    own = [float(scores[i]) for i in places if not math.isnan(scores[i])]
-    mean = counted_mean(own)
+def _row(name: str, scores: Values, missed: Sequence[bool]) -> GroupRow:
+    own = scores[~np.isnan(scores)].tolist()
+    mean = _mean(own)
     squares = math.fsum((value - mean) ** 2 for value in own)
     return GroupRow(
         name,
-        n=len(places),
-        n_nan=len(places) - len(own),
-        n_missed=sum(bool(missed[i]) for i in places),
+        n=len(scores),
+        n_nan=len(scores) - len(own),
+        n_missed=sum(missed),
         mean=mean,
         sd=math.sqrt(squares / (len(own) - 1)) if len(own) > 1 else math.nan,
         median=median(own) if own else math.nan,
