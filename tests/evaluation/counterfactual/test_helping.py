@@ -33,7 +33,7 @@ def test_who_is_helped_is_told_by_group() -> None:
         0.1, abs=0.02
     )
     said = help_words.sentences([*found.values()], SEVERITY)
-    by_severity = next(each for each in said if "by severity" in each)
+    by_severity = next(e for e in said if "by severity, against the unknown" in e)
     assert "it helps glaucoma (+0.09" in by_severity
     assert "it hurts suspect (-0.09" in by_severity
     assert "no difference is shown for healthy" in by_severity

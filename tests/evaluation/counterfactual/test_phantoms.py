@@ -22,7 +22,7 @@ def test_severity_matters_and_helps_and_language_decides_nothing(
     """On phantoms, severity alone decides where the cup ends."""
     loaded = add_attribute(load_checkpoint("fundus-phantom"), LANGUAGE)
     loaded = trained_on(loaded, "language", English=40, Spanish=40, other=40)
-    cohort = KINDS["fundus"].cohort(12, seed=5)
+    cohort = list(KINDS["fundus"].cohort(12, seed=5))
     found = audit(loaded, cohort, tmp_path, settings=AuditSettings(device="cpu"))
 
     def of(kind: str, attribute: str) -> dict[str, object]:
