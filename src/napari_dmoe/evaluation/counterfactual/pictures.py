@@ -157,9 +157,7 @@ def draw_divergence(
     _lines(left, [row for row in rows if not row.grouping], unit)
     left.set_title("two values, the same images", fontsize=_SMALL)
     _lines(right, _most_apart(rows), unit)
-    right.set_title(
-        "two groups as run (thin: both by the same values)", fontsize=_SMALL
-    )
+    right.set_title("two groups as run (thin: by the same values)", fontsize=_SMALL)
     left.set_ylabel("divergence (bits)", fontsize=_TINY)
 
 
@@ -231,7 +229,7 @@ def draw_dependence(
     Parameters
     ----------
     figure : Figure or SubFigure
-        An empty one.
+        An empty one, whose layout is ``constrained``: names of groups may be long.
     summary : mapping
         What ``audit.json`` tells, as
         :func:`~napari_dmoe.evaluation.counterfactual.audit_files.audit_summary` or
