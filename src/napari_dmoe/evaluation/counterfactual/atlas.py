@@ -1,9 +1,10 @@
 """A routing atlas: how the experts share the work, by group and by value.
 
 Each image is routed once for every value of a driver, so that what the routers make can
-be told from what the pictures do: two values on the same images differ by their routers;
-two groups under the same values by their pictures, and by other drivers, which stay as
-each patient has them. Pure arithmetic on loads; :mod:`napari_dmoe.evaluation.counterfactual.pictures` draws.
+be told from what the pictures do: two values on the same images differ by their
+routers; two groups under the same values by their pictures, and by other drivers, which
+stay as each patient has them. Pure arithmetic on loads; it is drawn by
+:mod:`napari_dmoe.evaluation.counterfactual.pictures`.
 """
 
 from __future__ import annotations
