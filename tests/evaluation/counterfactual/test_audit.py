@@ -46,6 +46,15 @@ def cohort(tmp_path: Path) -> Cohort:
     return tiny_cohort(tmp_path / "cohort", PART + 2)
 
 
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing: other tests do, and it takes longer than all else here."""
+    monkeypatch.setattr(
+        "napari_dmoe.evaluation.counterfactual.pictures.save_atlas",
+        lambda path, *_: path.write_bytes(b"a picture"),
+    )
+
+
 def contents(folder: Path) -> dict[str, object]:
     """Return the files of an audit, without the date in them."""
     found: dict[str, object] = {}
