@@ -1,4 +1,4 @@
-"""The routing atlas: exact means, and what of a divergence the pictures make alone."""
+"""The routing atlas: exact means, and groups routed by the same values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audits import FACTS, SEVERITY
+from audits import FACTS, SEVERITY, helped_cases
+from matplotlib.figure import Figure
 
 from napari_dmoe.evaluation.counterfactual.atlas import (
     AS_RUN,
@@ -17,9 +18,12 @@ from napari_dmoe.evaluation.counterfactual.atlas import (
 )
 from napari_dmoe.evaluation.counterfactual.pictures import (
     draw_atlas,
+    draw_dependence,
+    draw_help,
     draw_loads,
     save_atlas,
 )
+from napari_dmoe.evaluation.counterfactual.summary import parted, summarised
 from napari_dmoe.evaluation.counterfactual.sweeping import CaseRouting
 
 GROUPS = {"sex": ("female", "male"), "race": ("Asian",)}
@@ -64,16 +68,16 @@ def test_groups_that_differ_by_their_values_alone_have_like_pictures() -> None:
         (routing(0, 1, 2), "healthy", "female"), (routing(0, 1, 2), "suspect", "male")
     )
     (row,) = [each for each in atlas.divergence if each.grouping == "sex"]
-    assert (row.divergence, row.pictures_alone) == (1.0, 0.0)
+    assert (row.divergence, row.same_values) == (1.0, 0.0)
     assert row.n == (1, 1)
 
 
-def test_groups_that_differ_by_their_pictures_alone_say_so() -> None:
+def test_groups_that_differ_by_their_same_values_say_so() -> None:
     atlas = atlas_with(
         (routing(0, 0, 0), "healthy", "female"), (routing(1, 1, 1), "healthy", "male")
     )
     (row,) = [each for each in atlas.divergence if each.grouping == "sex"]
-    assert (row.divergence, row.pictures_alone) == (1.0, 1.0)
+    assert (row.divergence, row.same_values) == (1.0, 1.0)
 
 
 def test_values_are_held_against_each_other_on_the_same_images() -> None:
@@ -83,7 +87,7 @@ def test_values_are_held_against_each_other_on_the_same_images() -> None:
     own = {(r.first, r.second): r.divergence for r in atlas.divergence}
     assert own["healthy", "suspect"] == pytest.approx(0.5)
     assert own["healthy", "glaucoma"] == 1.0
-    assert all(math.isnan(row.pictures_alone) for row in atlas.divergence)
+    assert all(math.isnan(row.same_values) for row in atlas.divergence)
 
 
 def test_untrained_values_are_in_no_atlas() -> None:
@@ -109,7 +113,7 @@ def test_the_tables_have_a_row_for_each_expert_and_block() -> None:
         "expert": 0,
         "load": 1.0,
     }
-    assert atlas.divergence_table()[0]["pictures_alone"] == ""
+    assert atlas.divergence_table()[0]["same_values"] == ""
 
 
 def test_the_picture_has_a_map_for_each_value(tmp_path: Path) -> None:
@@ -125,8 +129,6 @@ def test_the_picture_has_a_map_for_each_value(tmp_path: Path) -> None:
 
 
 def test_groups_are_drawn_side_by_side_as_they_are_run() -> None:
-    from matplotlib.figure import Figure
-
     atlas = atlas_with(
         (routing(0, 1, 2), "healthy", "female"), (routing(0, 1, 1), "suspect", "male")
     )
@@ -134,3 +136,17 @@ def test_groups_are_drawn_side_by_side_as_they_are_run() -> None:
     draw_loads(figure, atlas, FACTS, "severity", "sex")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[:2] == ["female (n = 1)", "male (n = 1)"]
+
+
+def test_what_depends_and_who_is_helped_are_drawn_by_group() -> None:
+    cases = helped_cases(30, {"healthy": 0.1})
+    summary = summarised(cases, FACTS, parted(cases, FACTS), Atlas((), ()))
+    depends, helped = Figure(), Figure()
+    draw_dependence(depends, summary, "severity", "lesion")
+    draw_help(helped, summary, "severity", "lesion")
+    for figure in (depends, helped):
+        (axes,) = figure.axes
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names[0] == "all (n = 30)"
+        assert "severity: healthy (n = 10)" in names
+        assert "sex: female (n = 15)" in names

@@ -1,9 +1,10 @@
 """A routing atlas: how the experts share the work, by group and by value.
 
-Each image is routed once for every value of a driver, so that what the router makes of
-a value can be told from what the pictures of a group make alone: two values on the same
-images differ by their routers, two groups under the same values by their pictures.
-Pure arithmetic on loads; :mod:`napari_dmoe.evaluation.counterfactual.pictures` draws.
+Each image is routed once for every value of a driver, so that what the routers make can
+be told from what the pictures do: two values on the same images differ by their
+routers; two groups under the same values by their pictures, and by other drivers, which
+stay as each patient has them. Pure arithmetic on loads; it is drawn by
+:mod:`napari_dmoe.evaluation.counterfactual.pictures`.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ class DivergenceRow:
     divergence: float
     """Jensen-Shannon divergence in bits, in [0, 1]. Of two values, on the mean over the
     tokens of all images; of two groups, between their mean loads as they are run."""
-    pictures_alone: float
-    """Of two groups: the same where both are routed by the same values, on the mean
-    over the values. NaN for two values."""
+    same_values: float
+    """Of two groups: the same where both are routed by the same values of this driver,
+    on the mean over the values: what their pictures, and other drivers, make. NaN for
+    two values."""
 
 
 class AtlasSums:
@@ -185,9 +187,7 @@ class Atlas:
                 "n_second": row.n[1],
                 "block": row.block,
                 "divergence": row.divergence,
-                "pictures_alone": ""
-                if math.isnan(row.pictures_alone)
-                else row.pictures_alone,
+                "same_values": "" if math.isnan(row.same_values) else row.same_values,
             }
             for row in self.divergence
         ]
