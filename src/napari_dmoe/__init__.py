@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     )
     from napari_dmoe.cohorts.series.truths import with_truth
     from napari_dmoe.cohorts.writing import write_cohort
+    from napari_dmoe.evaluation.counterfactual.audit import audit
+    from napari_dmoe.evaluation.counterfactual.audit_files import read_audited
     from napari_dmoe.evaluation.groups.comparing import compare
     from napari_dmoe.evaluation.groups.groupings import groupings
     from napari_dmoe.evaluation.groups.summary import summarise
@@ -83,6 +85,8 @@ _HOMES = {
     "evaluation.groups.comparing": ("compare",),
     "evaluation.groups.groupings": ("groupings",),
     "evaluation.groups.summary": ("summarise",),
+    "evaluation.counterfactual.audit": ("audit",),
+    "evaluation.counterfactual.audit_files": ("read_audited",),
     "imaging.files": ("read_image",),
     "imaging.memory": ("NotEnoughMemory",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
@@ -157,6 +161,7 @@ __all__ = [
     "UnsafeCheckpointError",
     "__version__",
     "ablate",
+    "audit",
     "bundled_names",
     "card_names",
     "compare",
@@ -165,6 +170,7 @@ __all__ = [
     "groupings",
     "interpolate",
     "load_checkpoint",
+    "read_audited",
     "read_card",
     "read_case",
     "read_cohort",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from napari_dmoe.cli.audit import audit
 from napari_dmoe.cli.case import case
 from napari_dmoe.cli.demo import demo
 from napari_dmoe.cli.evaluate import evaluate
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
-_FOR_COHORTS = evaluate, report
+_FOR_COHORTS = evaluate, report, audit
 _FOR_TRAINING = phantoms, train, fine_tune
 for command in _FOR_EVERYBODY + _FOR_COHORTS + _FOR_TRAINING:
     app.command()(command)
