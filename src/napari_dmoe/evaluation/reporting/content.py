@@ -11,6 +11,10 @@ from typing import Any
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, EvaluationFacts
 from napari_dmoe.evaluation.groups.comparing import Comparisons, compare
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
+from napari_dmoe.evaluation.reporting.counterfactual_part import (
+    CounterfactualPart,
+    counterfactual_part,
+)
 from napari_dmoe.evaluation.reporting.measured import Measured, measure
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import (
@@ -68,6 +72,7 @@ class ModelContent:
     published: tuple[PublishedFigure, ...]
     card: ModelCard | None
     notices: tuple[str, ...]
+    counterfactual: CounterfactualPart | None
     points: Mapping[tuple[str, str, str, str], tuple[float, ...]]
     """Scores of the cases of each group that is shown, by region, metric, grouping and
     group."""
@@ -187,6 +192,7 @@ def _gather_one(
         published=published_beside(facts.regions, layout=facts.layout, card=facts.card),
         card=_card_of(facts),
         notices=facts.notices if options.identifiers else notices,
+        counterfactual=counterfactual_part(evaluated.folder, options),
         points=_points(evaluated, measured, own),
     )
 
