@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 
 from fairness_cohorts import Scenario
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.evaluation.evaluating.scored import ScoredCase
+from napari_dmoe.evaluation.groups.groupings import groupings
 from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
-from napari_dmoe.evaluation.groups.membership import (
-    group_names,
-    names_of_crossed,
-    values_in,
-)
 from napari_dmoe.evaluation.groups.table import disaggregate
 from napari_dmoe.evaluation.scoring.mask_pair import regions_of
 from napari_dmoe.imaging.disk.atomic import write_text
@@ -58,11 +55,15 @@ def summarise(scenario: Scenario, runs: Sequence[Run], test: Sequence[Case]) -> 
     views = {}
     for region, attributes in scenario.views:
         by = scenario.attributes(attributes)
-        of_case = [
-            values_in(name or "") for name in group_names([c.patient for c in test], by)
+        names = [attribute.name for attribute in by]
+        crossed = [names] if len(names) > 1 else []
+        shown = [
+            ScoredCase(id=str(number), number=number, patient=case.patient)
+            for number, case in enumerate(test)
         ]
+        *_, grouping = groupings(shown, attributes=by, by=names, crossed=crossed)
+        of_case, expected = grouping.of_case, list(grouping.values)
         is_there = _is_there(scenario, region, test)
-        expected = [values_in(name) for name in names_of_crossed(by)]
         views[f"{region} by {' and '.join(attributes)}"] = _view(
             {arm: _scores(own, region, is_there) for arm, own in by_arm.items()},
             of_case,
@@ -115,7 +116,7 @@ def _facts(scenario: Scenario, arm: str, runs: Sequence[Run]) -> Summary:
 
 def _view(
     scores: Mapping[str, NDArray[Any]],
-    groups: Sequence[str],
+    groups: Sequence[str | None],
     expected: Sequence[str],
     *,
     shuffled: Mapping[str, NDArray[Any]],

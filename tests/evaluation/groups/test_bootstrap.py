@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, ttest_1samp
 
 from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.groups.table import STATISTICS
@@ -40,8 +40,10 @@ def test_ours_recomputes_the_overall_mean(published):
         assert interval == pytest.approx(theirs.groups[name], abs=0.01)
     assert ours.statistics["es_sum"] != theirs.statistics["es_sum"]
     assert (ours.n_resamples, ours.level, ours.convention) == (1000, 95.0, "default")
-    assert set(ours.methods.values()) == {"BCa"}
+    assert {ours.methods[name] for name in (*ours.groups, "mean")} == {"BCa"}
+    assert {ours.methods[name] for name in STATISTICS[1:]} == {"test inversion"}
     assert set(theirs.methods.values()) == {"percentile"}
+    assert set(ours.methods) == {*ours.groups, *STATISTICS}
 
 
 def test_ours_is_wider_than_an_interval_with_the_mean_held_fixed():
@@ -89,11 +91,24 @@ def bca_of_a_loop(rng, a, b, *, n_resamples):
 def test_intervals_equal_a_loop_over_resamples():
     rng = np.random.default_rng(5)
     values, groups = rng.random(40), ["A"] * 25 + ["B"] * 15
-    found = bootstrap(values, groups, seed=0, n_resamples=4000)
+    # Against a model that scores 0 everywhere, the difference is the first's own.
+    found = bootstrap_difference(values, np.zeros(40), groups, seed=0, n_resamples=4000)
     of_a, gap, es_sum = bca_of_a_loop(rng, values[:25], values[25:], n_resamples=4000)
     assert found.groups["A"] == pytest.approx(tuple(of_a), abs=0.01)
     assert found.statistics["gap"] == pytest.approx(tuple(gap), abs=0.01)
     assert found.statistics["es_sum"] == pytest.approx(tuple(es_sum), abs=0.01)
+
+
+def test_intervals_of_few_cases_are_wider_as_a_t_test_has_them():
+    rng = np.random.default_rng(6)
+    values = rng.normal(0.7, 0.1, 12)
+    low, high = bootstrap(values, ["A"] * 12, seed=0, n_resamples=8000).groups["A"]
+    ends = ttest_1samp(values, 0).confidence_interval()
+    assert high - low == pytest.approx(ends.high - ends.low, rel=0.12)
+    plain = bootstrap_difference(
+        values, np.zeros(12), ["A"] * 12, seed=0, n_resamples=8000
+    ).groups["A"]
+    assert high - low > 1.1 * (plain.high - plain.low)
 
 
 def test_percentiles_stand_where_bca_is_not_defined_and_are_called_so():
@@ -146,13 +161,13 @@ def test_large_cohorts_are_drawn_in_parts(monkeypatch, at_once):
         def __init__(self, seed):
             self.rng = draw(seed)
 
-        def integers(self, low, high, size):
+        def integers(self, low, high, size, dtype):
             sizes.append(size)
-            return self.rng.integers(low, high, size)
+            return self.rng.integers(low, high, size, dtype)
 
     monkeypatch.setattr("numpy.random.default_rng", Watched)
     monkeypatch.setattr(
-        "napari_dmoe.evaluation.groups.intervals._DRAWN_AT_ONCE", at_once
+        "napari_dmoe.evaluation.groups.resampling._DRAWN_AT_ONCE", at_once
     )
     assert bootstrap(values, groups, seed=0, n_resamples=100) == whole
     # One resample of a group is the least that can be drawn: 40 cases of A, 20 of B.
@@ -163,7 +178,7 @@ def test_a_difference_does_not_depend_on_how_it_is_drawn_either(monkeypatch):
     first, second = np.random.default_rng(0).random((2, 60))
     groups = list("AAB") * 20
     whole = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
-    monkeypatch.setattr("napari_dmoe.evaluation.groups.intervals._DRAWN_AT_ONCE", 130)
+    monkeypatch.setattr("napari_dmoe.evaluation.groups.resampling._DRAWN_AT_ONCE", 130)
     parts = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
     assert parts == whole
 
@@ -193,7 +208,10 @@ def test_lengths_have_no_equity_scaled_interval():
         [3.0, 4.0, 9.0, 8.0], list("AABB"), seed=0, higher_is_better=False
     ).statistics
     assert math.isnan(found["es_sum"].low)
-    assert found["worst"].low >= 8
+    # The worst group is the one with the longest, 8.5 on average.
+    low, high = found["worst"]
+    assert low < 8.5 < high
+    assert found["gap"].high > 5
 
 
 def test_a_difference_of_the_same_cases_is_surer_than_two_intervals():

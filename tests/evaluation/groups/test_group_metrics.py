@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dmoe.evaluation.groups.membership import (
-    SMALL_GROUP,
-    group_names,
-    names_of_crossed,
-)
+from napari_dmoe.evaluation.evaluating.scored import ScoredCase
+from napari_dmoe.evaluation.groups.groupings import groupings
+from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
 from napari_dmoe.evaluation.groups.table import (
     disaggregate,
     es_std,
@@ -140,9 +138,12 @@ def test_race_and_sex_crossed_equal_fairlearn_and_a_plain_group_by():
         Patient(race=RACE.values[r], sex=("female", "male")[s])
         for r, s in zip(race, sex, strict=True)
     ]
-    expected_names = names_of_crossed((RACE, SEX))
+    cases = [ScoredCase(str(i), i, patient=own) for i, own in enumerate(patients)]
+    *_, crossed = groupings(
+        cases, attributes=(RACE, SEX), by=(), crossed=[("race", "sex")]
+    )
+    expected_names, groups = crossed.values, crossed.of_case
     assert len(expected_names) == 6
-    groups = group_names(patients, (RACE, SEX))
     table = disaggregate(values, groups, expected=expected_names)
     # fairlearn 0.15.0, MetricFrame.by_group, .difference() and .group_min()
     frame = [0.7003333333, 0.6541111111, 0.6786666667, 0.7572, 0.6462222222, 0.70547368]
@@ -150,7 +151,7 @@ def test_race_and_sex_crossed_equal_fairlearn_and_a_plain_group_by():
     assert list(table.means.values()) == pytest.approx(frame, abs=1e-6)
     assert table.statistics["gap"] == pytest.approx(0.1109777778)
     assert table.statistics["worst"] == pytest.approx(0.6462222222)
-    assert table.worst == "race=White, sex=female"
+    assert table.worst == "White, female"
     for (r, s), name in zip(
         itertools.product(range(3), range(2)), groups, strict=False
     ):

@@ -7,7 +7,6 @@ import pytest
 from napari_dmoe.evaluation.groups.membership import (
     attributes_named,
     crossed,
-    group_names,
     groups_of,
     names_of_crossed,
     names_of_groups,
@@ -15,7 +14,7 @@ from napari_dmoe.evaluation.groups.membership import (
 )
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient
 
 RACE = CardAttribute(name="race", values=("Asian", "Black", "White"))
 SEX = CardAttribute(name="sex", values=("female", "male"))
@@ -44,22 +43,6 @@ def test_groups_are_the_values_of_each_attribute_or_of_all_together() -> None:
     assert crossed(patients, ()) == (("all",), pytest.approx([0, 0, 0]))
 
 
-def test_a_patient_with_an_unknown_attribute_has_no_group():
-    patients = [Patient(race="Black", sex="F"), Patient(race="Black"), Patient()]
-    assert group_names(patients, (RACE, SEX)) == (
-        "race=Black, sex=female",
-        None,
-        None,
-    )
-    assert group_names(patients, (RACE,)) == ("race=Black", "race=Black", None)
-
-
-def test_an_age_on_an_edge_belongs_to_the_band_above():
-    patients = [Patient(age=a) for a in (59.99, 60, 60.01, None)]
-    expected = ("age=below 60", "age=from 60", "age=from 60", None)
-    assert group_names(patients, (AGE,)) == expected
-
-
 def test_groups_may_be_of_attributes_that_no_card_knows() -> None:
     patients = [Patient(race="b", age=40), Patient(race="A"), Patient(race="a")]
     (race,) = attributes_named(["race"], (SEVERITY,), patients)
@@ -86,10 +69,3 @@ def test_all_groups_have_names_and_values_in_order() -> None:
     both = names_of_crossed((RACE, SEX))
     assert both[:2] == ("race=Asian, sex=female", "race=Asian, sex=male")
     assert [values_in(name) for name in (both[3], "all")] == ["Black, male", "all"]
-
-
-def test_groups_that_cannot_be_made_are_refused() -> None:
-    with pytest.raises(MetricError, match="at least one attribute"):
-        group_names([Patient(age=50)], ())
-    with pytest.raises(PatientError, match="it knows Asian, Black, White"):
-        group_names([Patient(race="other")], (RACE,))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
-from napari_dmoe.evaluation.groups.membership import group_names, groups_of, people
+from napari_dmoe.evaluation.groups.membership import groups_of, people
 from napari_dmoe.evaluation.groups.paired import paired_interval
 from napari_dmoe.evaluation.groups.table import counted_mean, disaggregate, numbers
 from napari_dmoe.evaluation.scoring.json_scores import with_nan, with_null
@@ -160,7 +160,6 @@ def test_groups_keep_their_names_and_numbers() -> None:
 
 def test_cases_in_no_group_of_an_attribute_are_counted() -> None:
     patients = [Patient(sex="F"), Patient(), Patient(sex="M"), Patient()]
-    assert group_names(patients, [SEX])[1] is None
     groups = groups_of(patients, [SEX])
     assert groups.n_unknown == {"sex": 2}
     assert groups_of(patients, []).n_unknown == {}

@@ -6,8 +6,10 @@ import itertools
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,19 +70,41 @@ def grouped(
     edges : sequence of float, optional
         Where bands begin; they come before the card's.
     """
+    # A cohort has few different values, and reading one takes its time.
+    counts = Counter(value for value in values if not is_not_known(value))
     if card is not None and not edges:
-        return _of_card(name, values, card)
-    known = [value for value in values if not is_unknown(value)]
-    if edges:
-        return _in_bands(name, values, edges, f"{name} in the bands that were stated")
-    is_age = attribute_called(name) == "age"
-    if is_age:
-        return _ages(name, values)
-    numbers = [number_of(value) for value in known]
-    different = set(numbers)
-    if known and None not in different and _are_many(different):
-        return _in_thirds(name, values, [n for n in numbers if n is not None])
-    return _by_name(name, values)
+        groups = _of_card(name, counts, card)
+    elif edges:
+        said = f"{name} in the bands that were stated"
+        groups = _in_bands(name, counts, edges, said)
+    elif attribute_called(name) == "age":
+        groups = _ages(name, counts)
+    else:
+        numbers = {value: number_of(value) for value in counts}
+        if len(set(numbers.values()) - {None}) > FEW_NUMBERS and all(
+            number is not None for number in numbers.values()
+        ):
+            groups = _in_thirds(name, counts)
+        else:
+            groups = _by_name(name, counts)
+    of_case = tuple(groups.of_value.get(value) for value in values)
+    return Grouped(groups.order, of_case, groups.notices)
+
+
+class _Groups(NamedTuple):
+    """The groups, and which of them each different value belongs to."""
+
+    order: tuple[str, ...]
+    of_value: Mapping[Stated, str | None]
+    notices: tuple[str, ...] = ()
+
+
+def is_not_known(value: Stated) -> bool:
+    """Say whether a stated value means "not known"."""
+    return value is None or _is_unknown(value)
+
+
+_is_unknown = lru_cache(maxsize=4096)(is_unknown)
 
 
 def number_of(value: Stated) -> float | None:
@@ -95,26 +119,22 @@ def number_of(value: Stated) -> float | None:
         return None
 
 
-def _are_many(numbers: set[float | None]) -> bool:
-    return len(numbers) > FEW_NUMBERS
-
-
-def _of_card(name: str, values: Sequence[Stated], card: CardAttribute) -> Grouped:
+def _of_card(name: str, counts: Counter[Stated], card: CardAttribute) -> _Groups:
     """Group by a card's values; what it does not know are groups of their own."""
-    of_case: list[str | None] = []
-    unfit = 0
-    others: Counter[str] = Counter()
-    for value in values:
+    of_value: dict[Stated, str | None] = {}
+    unfit, others = 0, Counter[str]()
+    for value, n in counts.items():
         try:
             place = card.category(value)
         except PatientError:
             own = None if card.edges is not None else _spelt(name, value)
-            unfit += own is None
-            if own is not None:
-                others[own] += 1
-            of_case.append(own)
-            continue
-        of_case.append(None if place is None else card.values[place])
+            if own is None:
+                unfit += n
+            else:
+                others[own] += n
+            of_value[value] = own
+        else:
+            of_value[value] = None if place is None else card.values[place]
     notices = []
     if card.edges is not None:
         notices.append(f"{name} in the bands of the model's card")
@@ -123,65 +143,59 @@ def _of_card(name: str, values: Sequence[Stated], card: CardAttribute) -> Groupe
     if others:
         notices.append(
             f"{name}: the model's card does not know {len(others)} of the values, "
-            f"of {sum(others.values())} cases; they are groups of their own"
+            f"of {others.total()} cases; they are groups of their own"
         )
     order = (*card.values, *sorted(others, key=_natural))
-    return Grouped(order, tuple(of_case), tuple(notices))
+    return _Groups(order, of_value, tuple(notices))
 
 
 def _unfit(name: str, n: int) -> str:
     return f"{name}: in {n} cases what is known fits several bands, or none: unknown"
 
 
-def _ages(name: str, values: Sequence[Stated]) -> Grouped:
+def _ages(name: str, counts: Counter[Stated]) -> _Groups:
     """Group by the default bands; by the stated ones where no age is a number."""
-    known = [value for value in values if not is_unknown(value)]
-    spans = {v: age_span(v) for v in known if isinstance(v, str)}
-    if known and len(spans) and all(isinstance(value, str) for value in known):
-        stated = {v: span for v, span in spans.items() if span is not None}
-        if len(stated) == len(spans) and not _overlap(list(stated.values())):
-            order = sorted(stated, key=lambda v: stated[v])
-            of_case = [None if is_unknown(v) else str(v) for v in values]
-            said = f"{name} in the bands that the cohort states"
-            return Grouped(tuple(order), tuple(of_case), (said,))
-    return _in_bands(
-        name, values, AGE_EDGES, f"{name} in bands of 20 years, for want of stated ones"
-    )
+    spans = {v: age_span(v) for v in counts if isinstance(v, str)}
+    stated = {v: span for v, span in spans.items() if span is not None}
+    if counts and len(stated) == len(counts) and not _overlap(list(stated.values())):
+        order = sorted(stated, key=lambda v: stated[v])
+        of_value: dict[Stated, str | None] = {v: v for v in order}
+        said = f"{name} in the bands that the cohort states"
+        return _Groups(tuple(order), of_value, (said,))
+    said = f"{name} in bands of 20 years, for want of stated ones"
+    return _in_bands(name, counts, AGE_EDGES, said)
 
 
 def _overlap(spans: Sequence[Span]) -> bool:
-    ordered = sorted(spans)
-    return any(after.low < before.high for before, after in itertools.pairwise(ordered))
-
-
-def _in_thirds(
-    name: str, values: Sequence[Stated], numbers: Sequence[float]
-) -> Grouped:
-    shares = np.arange(1, _PARTS) / _PARTS
-    found = np.quantile(numbers, shares, method="higher")
-    edges = sorted({float(edge) for edge in found} - {min(numbers)})
-    said = (
-        f"{name} in bands of about a third of the cases each, for want of stated ones"
+    return any(
+        after.low < before.high for before, after in itertools.pairwise(sorted(spans))
     )
-    return _in_bands(name, values, edges or [float(np.mean(numbers))], said)
+
+
+def _in_thirds(name: str, counts: Counter[Stated]) -> _Groups:
+    numbers = [number_of(value) for value in counts.elements()]
+    known = np.array([number for number in numbers if number is not None])
+    shares = np.arange(1, _PARTS) / _PARTS
+    found = np.quantile(known, shares, method="higher")
+    edges = sorted({float(edge) for edge in found} - {float(known.min())})
+    said = f"{name} in bands of about a third of the cases each, as none are stated"
+    return _in_bands(name, counts, edges or [float(known.mean())], said)
 
 
 def _in_bands(
-    name: str, values: Sequence[Stated], edges: Sequence[float], said: str
-) -> Grouped:
+    name: str, counts: Counter[Stated], edges: Sequence[float], said: str
+) -> _Groups:
     is_age = attribute_called(name) == "age"
     names = band_names(edges, is_age=is_age)
-    of_case: list[str | None] = []
-    unfit = 0
-    for value in values:
-        if is_unknown(value):
-            of_case.append(None)
-            continue
+    of_value: dict[Stated, str | None] = {}
+    for value in counts:
         place = _place(value, edges, is_age)
-        unfit += place is None
-        of_case.append(None if place is None else names[place])
-    notices = (f"{said}: {'; '.join(names)}", *([_unfit(name, unfit)] if unfit else []))
-    return Grouped(names, tuple(of_case), notices)
+        of_value[value] = None if place is None else names[place]
+    unfit = sum(counts[value] for value, own in of_value.items() if own is None)
+    notices = [f"{said}: {'; '.join(names)}"]
+    if unfit:
+        notices.append(_unfit(name, unfit))
+    return _Groups(names, of_value, tuple(notices))
 
 
 def _place(value: Stated, edges: Sequence[float], is_age: bool) -> int | None:
@@ -222,18 +236,21 @@ def band_names(edges: Sequence[float], *, is_age: bool) -> tuple[str, ...]:
     return (*names, f"{edges[-1]:g} and over")
 
 
-def _by_name(name: str, values: Sequence[Stated]) -> Grouped:
+def _by_name(name: str, counts: Counter[Stated]) -> _Groups:
     """Group by value; spellings that differ in case and spaces alone are one."""
-    spelt = [_spelt(name, value) for value in values]
-    counts = Counter(own for own in spelt if own is not None)
+    spelt = {value: _spelt(name, value) for value in counts}
+    often = Counter[str]()
+    for value, own in spelt.items():
+        if own is not None:
+            often[own] += counts[value]
     usual: dict[str, str] = {}
-    for own, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+    for own, _ in sorted(often.items(), key=lambda each: (-each[1], each[0])):
         usual.setdefault(own.casefold(), own)
-    of_case = [None if own is None else usual[own.casefold()] for own in spelt]
+    of_value = {v: own and usual[own.casefold()] for v, own in spelt.items()}
     known = ATTRIBUTES.get(attribute_called(name))
     first = [v for v in (known.values if known else ()) if v in usual.values()]
     others = sorted(set(usual.values()) - set(first), key=_natural)
-    return Grouped((*first, *others), tuple(of_case))
+    return _Groups((*first, *others), of_value)
 
 
 def _spelt(name: str, value: Stated) -> str | None:

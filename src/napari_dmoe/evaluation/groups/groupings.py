@@ -17,7 +17,6 @@ from napari_dmoe.attributes import (
     ATTRIBUTES,
     PatientError,
     attribute_called,
-    is_unknown,
     name_key,
 )
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
@@ -25,6 +24,7 @@ from napari_dmoe.evaluation.groups.banding import (
     Grouped,
     Stated,
     grouped,
+    is_not_known,
     number_of,
 )
 from napari_dmoe.evaluation.groups.membership import EVERYBODY
@@ -210,7 +210,7 @@ class _Columns:
         attributes: Sequence[CardAttribute],
         bands: Mapping[str, Sequence[float]],
     ) -> None:
-        self.cases = cases
+        self.cases = tuple(cases)
         self.cards = {name_key(attribute_called(a.name)): a for a in attributes}
         self.edges = {
             name_key(attribute_called(name)): rising(name, edges)
@@ -245,20 +245,19 @@ class _Columns:
         if name_key(attribute_called(name)) in (*self.edges, *self.cards):
             return ""
         cells = [case.further.get(name) for case in self.cases]
-        known = [str(cell).strip() for cell in cells if not is_unknown(cell)]
-        values = Counter(known)
-        subjects = [c.subject for c in self.cases]
+        values = Counter(cell for cell in cells if not is_not_known(cell))
+        n_known = values.total()
         if not values:
             return "it has no value"
         if len(values) == 1:
             return "it has one value alone: there is nothing to compare"
-        if known == subjects:
+        if cells == [case.subject for case in self.cases]:
             return "it tells whose the images are"
-        if len(values) <= min(MOST_VALUES, max(2, len(known) // _LEAST_PER_VALUE)):
+        if len(values) <= min(MOST_VALUES, max(2, n_known // _LEAST_PER_VALUE)):
             return ""
         if all(number_of(value) is not None for value in values):
             return f"it is a number: group by it with bands, such as {name}:10,20"
-        return f"it has {len(values)} different values in {len(known)} cases"
+        return f"it has {len(values)} different values in {n_known} cases"
 
     def named(self, name: str) -> str:
         """Return the attribute or column that a name means, however it is spelt."""

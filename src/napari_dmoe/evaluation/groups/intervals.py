@@ -307,11 +307,22 @@ def _ours(
         noise = widened[:, None] * (drawn[:, 0] - means[:, None])
         cohort = Cohort(means, errors, sizes, noise, higher_is_better)
         if len(each) > 1:
+            least, most = _range(each, higher_is_better)
             for name, own in inverted(cohort, level=how.level).items():
+                if name not in ("ratio", "skewness"):
+                    own = (max(own[0], least), min(own[1], most))
                 found[name] = Interval(*own), "test inversion"
         else:
             found |= _of_one_group(cohort, *found["mean"])
     return found
+
+
+def _range(strata: Sequence[Stratum], higher_is_better: bool) -> tuple[float, float]:
+    """Return the least and most that means can be, as far as scores show it."""
+    shown = np.concatenate([own.totals[0] / own.counts for own in strata])
+    is_share = higher_is_better and shown.max() <= 1
+    least = 0.0 if shown.min() >= 0 else -math.inf
+    return least, (1.0 if is_share else math.inf)
 
 
 def _of_one_group(

@@ -125,37 +125,6 @@ def crossed(
     return tuple(_name(attributes, row) for row in rows), group.reshape(-1)
 
 
-def group_names(
-    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
-) -> tuple[str | None, ...]:
-    """Return each patient's group by one attribute, or by several crossed.
-
-    Parameters
-    ----------
-    patients : sequence of Patient
-        The patients.
-    attributes : sequence of CardAttribute
-        Their edges sort numbers into values; the edge itself belongs to the value
-        above.
-
-    Returns
-    -------
-    tuple of str or None
-        None where any of the attributes is unknown.
-
-    Raises
-    ------
-    PatientError
-        When an attribute does not know a value.
-    MetricError
-        When no attribute is given.
-    """
-    if not attributes:
-        raise MetricError("name at least one attribute to group the patients by")
-    rows = _places(patients, attributes)
-    return tuple(None if UNKNOWN in row else _name(attributes, row) for row in rows)
-
-
 def names_of_groups(attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
     """Return the names of the groups that attributes' values make, in order."""
     return tuple(name for a in attributes for name in names_of_crossed([a]))

@@ -99,7 +99,7 @@ def summarise(
     intervals = bootstrap(
         values,
         grouping.of_case,
-        subjects=subjects_of(evaluated),
+        subjects=subjects_of(evaluated.cases),
         seed=seed,
         higher_is_better=is_better,
         n_resamples=n_resamples,
@@ -117,8 +117,8 @@ def subjects_of(cases: Sequence[ScoredCase]) -> list[str | int]:
 def _check(evaluated: Evaluated, region: str, metric: str, grouping: Grouping) -> None:
     if metric not in METRICS:
         raise MetricError(f"there is no metric {metric!r}: use {', '.join(METRICS)}")
-    measured = {(s.region, s.metric) for case in evaluated for s in case.scores}
-    if measured and (region, metric) not in measured:
+    if all(case.score(region, metric) is None for case in evaluated.cases):
+        measured = {(s.region, s.metric) for c in evaluated.cases for s in c.scores}
         found = ", ".join(dict.fromkeys(f"{r} {m}" for r, m in sorted(measured)))
         raise MetricError(
             f"{metric} of {region} was not measured: {evaluated.facts.title} has "
