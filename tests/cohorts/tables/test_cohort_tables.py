@@ -11,8 +11,9 @@ import pytest
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import read_cohort, read_rows
-from napari_dmoe.cohorts.tables.reading import MAX_COLUMNS
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError, one_error
+from napari_dmoe.cohorts.tables.refusals import RowError, one_error
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
+from napari_dmoe.cohorts.tables.telling import MAX_COLUMNS
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage

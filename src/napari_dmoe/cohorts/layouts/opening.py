@@ -14,14 +14,15 @@ from typing import Literal, get_args
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort, read_table_rows, rows_of, title_of
 from napari_dmoe.cohorts.labels import whole_labels
-from napari_dmoe.cohorts.layouts import fairseg, ham10000
+from napari_dmoe.cohorts.layouts import bids, fairseg, ham10000
+from napari_dmoe.cohorts.layouts.checking import checked
 from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.cohorts.tables.finding import TABLE
 from napari_dmoe.cohorts.tables.rows import BadRow
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
-Layout = Literal["auto", "fairseg", "ham10000", "folder"]
+Layout = Literal["auto", "fairseg", "ham10000", "bids", "folder"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 """How a cohort may be said to lie on disk."""
 
@@ -43,7 +44,7 @@ def open_cohort(
     ----------
     path : str or Path
         A table, a list of names, or a folder that holds them or is beside them.
-    layout : {"auto", "fairseg", "ham10000", "folder"}
+    layout : {"auto", "fairseg", "ham10000", "bids", "folder"}
         How it lies on disk; ``auto`` recognises it.
     list_file : str or Path, optional
         Which list of names (FairSeg) or which split's table (HAM10000) tells the cases,
@@ -74,7 +75,7 @@ def open_cohort(
     source = Path(path)
     if not source.exists():
         raise CohortError(f"there is no cohort at {path}: no such file or folder")
-    opened = _published(source, layout, list_file)
+    opened = _published(source, layout, list_file, needs_image=needs_image)
     if opened is None:
         if list_file is not None:
             raise CohortError(
@@ -85,11 +86,18 @@ def open_cohort(
         raise CohortError(
             f"the columns of the layout {opened.layout} are known: none can be stated"
         )
-    return _with_labels(opened) if needs_labels else opened
+    if needs_labels:
+        opened = _with_labels(opened)
+    # Archives are opened one by one, which takes a while: see `checked`.
+    return opened if opened.layout == fairseg.LAYOUT else checked(opened)
 
 
 def _published(
-    source: Path, layout: str, list_file: str | Path | None
+    source: Path,
+    layout: str,
+    list_file: str | Path | None,
+    *,
+    needs_image: bool,
 ) -> Cohort | None:
     """Open what is in a published layout; None for a table of any other."""
     is_table = layout == "auto" and (source / TABLE).is_file()
@@ -103,11 +111,17 @@ def _published(
         table = ham10000.find_ham(source, list_file)
         if table is not None:
             return ham10000.read_ham(table)
+    if layout in ("auto", bids.LAYOUT):
+        participants = bids.find_bids(source)
+        if participants is not None:
+            return bids.read_bids(participants, needs_image=needs_image)
     if layout != "auto":
         expected = {
             fairseg.LAYOUT: "a folder of data_*.npz, or a list of their names",
             ham10000.LAYOUT: "a CSV with the columns image_id, Path, Sex, Age_multi "
             "and localization, or its folder",
+            bids.LAYOUT: "participants.tsv with a column participant_id, beside folders "
+            "sub-XX",
         }[layout]
         raise CohortError(
             f"{source.name} is not laid out as {layout}: expected {expected}"
