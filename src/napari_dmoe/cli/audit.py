@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -83,7 +83,9 @@ def audit(
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.layouts.opening import open_cohort
+        from napari_dmoe.cohorts.problems import lines_told
         from napari_dmoe.evaluation.counterfactual.audit import audit as run
+        from napari_dmoe.evaluation.evaluating.validating import checked
         from napari_dmoe.evaluation.groups.groupings import parse_by
         from napari_dmoe.models.checkpoint import load_checkpoint
 
@@ -97,7 +99,9 @@ def audit(
             drivers=[each.name for each in loaded.card.attributes],
             columns=options.columns_of(column),
         )
-        _tell_problems(opened.problems, output, skipped=skip_problems)
+        for line in lines_told(opened.problems):
+            say_above_bar(f"problem: {line}")
+        opened = checked(opened, output, skip_problems=skip_problems)
         for notice in opened.notices:
             say_above_bar(f"notice: {notice}")
         found = run(
@@ -113,25 +117,6 @@ def audit(
             tell=lambda notice: say_above_bar(f"notice: {notice}"),
         )
     _tell(found, output, as_json=as_json)
-
-
-def _tell_problems(problems: Any, output: Path, *, skipped: bool) -> None:
-    """Refuse a cohort whose rows have problems, unless they shall be left out."""
-    from napari_dmoe.cohorts.problems import (
-        PROBLEMS,
-        lines_told,
-        refusal,
-        write_problems,
-    )
-
-    if not problems:
-        return
-    write_problems(output / PROBLEMS, problems)
-    if not skipped:
-        where = f"{output / PROBLEMS}; --skip-problems leaves these rows out"
-        raise ValueError(refusal(problems, where=where))
-    for line in lines_told(problems):
-        say_above_bar(f"notice: left out: {line}")
 
 
 def _tell(found: Audited, output: Path, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The routing atlas: exact means, and what of a divergence the pictures make alone."""
+"""The routing atlas: exact means, and what of a divergence groups have at the same values."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def test_groups_that_differ_by_their_values_alone_have_like_pictures() -> None:
         (routing(0, 1, 2), "healthy", "female"), (routing(0, 1, 2), "suspect", "male")
     )
     (row,) = [each for each in atlas.divergence if each.grouping == "sex"]
-    assert (row.divergence, row.pictures_alone) == (1.0, 0.0)
+    assert (row.divergence, row.same_values) == (1.0, 0.0)
     assert row.n == (1, 1)
 
 
-def test_groups_that_differ_by_their_pictures_alone_say_so() -> None:
+def test_groups_that_differ_by_their_same_values_say_so() -> None:
     atlas = atlas_with(
         (routing(0, 0, 0), "healthy", "female"), (routing(1, 1, 1), "healthy", "male")
     )
     (row,) = [each for each in atlas.divergence if each.grouping == "sex"]
-    assert (row.divergence, row.pictures_alone) == (1.0, 1.0)
+    assert (row.divergence, row.same_values) == (1.0, 1.0)
 
 
 def test_values_are_held_against_each_other_on_the_same_images() -> None:
@@ -83,7 +83,7 @@ def test_values_are_held_against_each_other_on_the_same_images() -> None:
     own = {(r.first, r.second): r.divergence for r in atlas.divergence}
     assert own["healthy", "suspect"] == pytest.approx(0.5)
     assert own["healthy", "glaucoma"] == 1.0
-    assert all(math.isnan(row.pictures_alone) for row in atlas.divergence)
+    assert all(math.isnan(row.same_values) for row in atlas.divergence)
 
 
 def test_untrained_values_are_in_no_atlas() -> None:
@@ -109,7 +109,7 @@ def test_the_tables_have_a_row_for_each_expert_and_block() -> None:
         "expert": 0,
         "load": 1.0,
     }
-    assert atlas.divergence_table()[0]["pictures_alone"] == ""
+    assert atlas.divergence_table()[0]["same_values"] == ""
 
 
 def test_the_picture_has_a_map_for_each_value(tmp_path: Path) -> None:

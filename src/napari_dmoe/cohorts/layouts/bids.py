@@ -122,7 +122,7 @@ def read_bids(table: Path, *, needs_image: bool = True) -> Cohort:
         encoding_of(table).notice,
         commas_told(commas),
         *reader.notices(),
-        *columns.notices(),
+        *columns.kept_notices(),
     )
     problems = tuple(reader.problems)
     return Cohort(

@@ -23,8 +23,8 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.purpose import reason
 
 _GZIP = b"\x1f\x8b"
-_LEAST_NIFTI = 348
-"""Bytes of the shortest header."""
+_SIZES = frozenset({348, 540})
+"""Bytes of the headers of NIfTI-1 and NIfTI-2, which say so themselves."""
 
 
 def checked(cohort: Cohort, *, progress: ProgressHook = silent) -> Cohort:
@@ -80,22 +80,25 @@ def _wrong(row: CaseRow) -> Iterator[Problem]:
 def why_no_image(path: Path) -> str:
     """Return what is expected instead of a file, by its first bytes; empty for none."""
     try:
-        size = path.stat().st_size
-        if not size:
-            return "an image; the file is empty"
         suffix = image_suffix(path)
         if suffix in NIFTI_SUFFIXES:
-            return _why_no_nifti(path, size, suffix)
-        kind, other = true_format(path)
+            is_fine, other = _is_nifti(path, suffix), None
+        else:
+            kind, other = true_format(path)
+            is_fine = kind is not None
+        if is_fine:
+            return ""
+        if not path.stat().st_size:
+            return "an image; the file is empty"
     except OSError as error:
         return f"a file that can be read: {error.strerror}"
     what = f"; it is {other}" if other else ""
-    return "" if kind else f"an image of the kind that its name says{what}"
+    return f"an image of the kind that its name says{what}"
 
 
-def _why_no_nifti(path: Path, size: int, suffix: str) -> str:
+def _is_nifti(path: Path, suffix: str) -> bool:
+    """Say whether a file begins with gzip's mark, or with the length of a header."""
     with path.open("rb") as file:
-        is_packed = file.read(2) == _GZIP
-    if is_packed or (size >= _LEAST_NIFTI and suffix != ".nii.gz"):
-        return ""
-    return "a NIfTI file, as its name says"
+        head = file.read(4)
+    is_header = {int.from_bytes(head, "little"), int.from_bytes(head, "big")} & _SIZES
+    return head.startswith(_GZIP) or (suffix != ".nii.gz" and bool(is_header))

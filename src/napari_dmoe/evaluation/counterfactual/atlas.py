@@ -63,9 +63,10 @@ class DivergenceRow:
     divergence: float
     """Jensen-Shannon divergence in bits, in [0, 1]. Of two values, on the mean over the
     tokens of all images; of two groups, between their mean loads as they are run."""
-    pictures_alone: float
-    """Of two groups: the same where both are routed by the same values, on the mean
-    over the values. NaN for two values."""
+    same_values: float
+    """Of two groups: the same where both are routed by the same values of this driver,
+    on the mean over the values: what their pictures, and other drivers, make. NaN for
+    two values."""
 
 
 class AtlasSums:
@@ -185,9 +186,7 @@ class Atlas:
                 "n_second": row.n[1],
                 "block": row.block,
                 "divergence": row.divergence,
-                "pictures_alone": ""
-                if math.isnan(row.pictures_alone)
-                else row.pictures_alone,
+                "same_values": "" if math.isnan(row.same_values) else row.same_values,
             }
             for row in self.divergence
         ]

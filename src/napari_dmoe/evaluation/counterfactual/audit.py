@@ -285,19 +285,12 @@ def _facts(
         notices=(
             *loaded.notices,
             *([card.notice] if card.notice else ()),
-            *(_of_table(cohort) if isinstance(cohort, Cohort) else ()),
+            *(cohort.notices if isinstance(cohort, Cohort) else ()),
             *notices_before(loaded, drivers),
         ),
         versions=versions(),
         made_at=now(),
     )
-
-
-def _of_table(cohort: Cohort) -> tuple[str, ...]:
-    """Return what was understood of a cohort's table, and what was left out of it."""
-    n = len({problem.row for problem in cohort.problems})
-    left_out = f"{n:,} row{'s' * (n != 1)} of the table left out for problems"
-    return (*cohort.notices, left_out) if n else cohort.notices
 
 
 def _told(run: _Run, facts: AuditFacts, by: By | None) -> tuple[Audited, Atlas]:

@@ -216,7 +216,7 @@ def _loads(rows: Iterator[Mapping[str, str]]) -> list[float]:
 
 
 def _apart(row: Mapping[str, str]) -> DivergenceRow:
-    alone = row["pictures_alone"]
+    alone = row["same_values"]
     return DivergenceRow(
         row["attribute"],
         row["grouping"],
@@ -235,7 +235,7 @@ def _columns_of_atlas() -> tuple[str, ...]:
 
 def _columns_of_divergence() -> tuple[str, ...]:
     names = "attribute grouping first second n_first n_second block divergence"
-    return (*names.split(), "pictures_alone")
+    return (*names.split(), "same_values")
 
 
 def _summary(path: Path) -> dict[str, Any]:

@@ -71,29 +71,34 @@ def _wrong(others: Helped, what: str) -> str:
 def _by_group(
     groups: Sequence[GroupHelp], grouping: str, driver: SweptDriver
 ) -> list[str]:
-    """Say whom the right value helps, held against the unknown mixture."""
+    """Say whom the right value helps; of the driver's own groups, against both."""
+    region, what = groups[0].region, grouping.replace("_", " ")
+    begin = f"The right {driver.label.lower()} and the {region}, by {what}"
+    mixture = _whom([(each.group, each.compared[0]) for each in groups])
+    if grouping != driver.name:
+        return [f"{begin}: {mixture}."] if mixture else []
+    others = _whom([(each.group, each.compared[1]) for each in groups])
+    pairs = (mixture, "the unknown mixture"), (others, "the other values")
+    return [f"{begin}, against {which}: {said}." for said, which in pairs if said]
+
+
+def _whom(compared: Sequence[tuple[str, Helped]]) -> str:
+    """Say which groups are helped, and which not; empty where none can be told."""
     by_word: dict[str, list[str]] = {}
-    for each in groups:
-        mixture = each.compared[0]
-        is_told = mixture.says in ("helps", "hurts")
-        name = f"{each.group} ({mixture.mean:+.3f})" if is_told else each.group
-        by_word.setdefault(mixture.says, []).append(name)
-    if not {"helps", "hurts", "no difference shown"} & set(by_word):
-        return []
+    for group, helped in compared:
+        is_told = helped.says in ("helps", "hurts")
+        name = f"{group} ({helped.mean:+.3f})" if is_told else group
+        by_word.setdefault(helped.says, []).append(name)
+    if set(by_word) <= {"untold"}:
+        return ""
     words = {
         "helps": "it helps {}",
         "hurts": "it hurts {}",
         "no difference shown": "no difference is shown for {}",
         "untold": "too few cases to tell for {}",
     }
-    parts = [
-        text.format(listed(by_word[w])) for w, text in words.items() if w in by_word
-    ]
-    region, what = groups[0].region, grouping.replace("_", " ")
-    return [
-        f"The right {driver.label.lower()} and the {region}, by {what}: "
-        f"{'; '.join(parts)}."
-    ]
+    parts = [t.format(listed(by_word[w])) for w, t in words.items() if w in by_word]
+    return "; ".join(parts)
 
 
 def _change(helped: Helped) -> str:

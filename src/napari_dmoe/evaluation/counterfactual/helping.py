@@ -18,6 +18,7 @@ from scipy import stats
 
 from napari_dmoe.evaluation.counterfactual.audited import AuditedCase, SweptDriver
 from napari_dmoe.evaluation.counterfactual.dependence import known
+from napari_dmoe.evaluation.groups.comparing import holm
 from napari_dmoe.evaluation.groups.groupings import Grouping
 from napari_dmoe.evaluation.groups.intervals import Interval
 from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
@@ -294,22 +295,3 @@ def _corrected(family: Sequence[GroupHelp]) -> list[GroupHelp]:
         )
         for group in family
     ]
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p corrected by Holm; NaN stays NaN and does not count.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    places = sorted(
-        (place for place, p in enumerate(ps) if not math.isnan(p)),
-        key=lambda place: ps[place],
-    )
-    found, so_far = [math.nan] * len(ps), 0.0
-    for rank, place in enumerate(places):
-        so_far = max(so_far, min(1.0, (len(places) - rank) * ps[place]))
-        found[place] = so_far
-    return found

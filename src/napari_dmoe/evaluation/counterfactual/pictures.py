@@ -146,8 +146,8 @@ def draw_divergence(
     ----------
     figure : Figure or SubFigure
         An empty one. On its left pairs of values on the same images, on its right pairs
-        of groups as they are run; the thin line below each is what their pictures alone
-        make of it.
+        of groups as they are run; the thin line of each is the same where both are
+        routed by the same values: what their pictures, and other drivers, make.
     atlas, facts, attribute
         As for :func:`draw_loads`.
     """
@@ -157,7 +157,9 @@ def draw_divergence(
     _lines(left, [row for row in rows if not row.grouping], unit)
     left.set_title("two values, the same images", fontsize=_SMALL)
     _lines(right, _most_apart(rows), unit)
-    right.set_title("two groups as run (thin: their pictures alone)", fontsize=_SMALL)
+    right.set_title(
+        "two groups as run (thin: both by the same values)", fontsize=_SMALL
+    )
     left.set_ylabel("divergence (bits)", fontsize=_TINY)
 
 
@@ -182,8 +184,8 @@ def _lines(axes: Axes, rows: Sequence[DivergenceRow], unit: str) -> None:
             label=textwrap.shorten(label, 44, placeholder="..."),
             **look,
         )
-        if not math.isnan(own[0].pictures_alone):
-            axes.plot(blocks, [r.pictures_alone for r in own], linewidth=0.6, **look)
+        if not math.isnan(own[0].same_values):
+            axes.plot(blocks, [r.same_values for r in own], linewidth=0.6, **look)
     axes.set_xlabel(unit, fontsize=_TINY)
     axes.tick_params(labelsize=_TINY)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -147,7 +147,8 @@ def _of_routing(atlas: Atlas, driver: SweptDriver, unit: str) -> list[str]:
                 f"{driver.label}, groups by {grouping.replace('_', ' ')}: loads differ "
                 f"most in {unit} {most.block}, between {most.first} (n = {most.n[0]}) "
                 f"and {most.second} (n = {most.n[1]}): {most.divergence:.3f} of 1 bit, "
-                f"of which their pictures alone make {most.pictures_alone:.3f}."
+                f"and {most.same_values:.3f} where both have the same "
+                f"{driver.label.lower()}."
             )
     return said
 
@@ -173,5 +174,5 @@ def _divergence(row: DivergenceRow) -> dict[str, Any]:
         "n": list(row.n),
         "block": row.block,
         "bits": known(row.divergence),
-        "pictures_alone": known(row.pictures_alone),
+        "same_values": known(row.same_values),
     }
