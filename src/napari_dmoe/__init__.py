@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         load_checkpoint,
     )
     from napari_dmoe.models.gating import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.models.moe import SparseMoE
     from napari_dmoe.models.saving import save_checkpoint
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
@@ -133,6 +134,7 @@ _HOMES = {
         "load_checkpoint",
     ),
     "models.saving": ("save_checkpoint",),
+    "models.moe": ("SparseMoE",),
     "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),
@@ -177,6 +179,7 @@ __all__ = [
     "SeriesError",
     "SeriesOptions",
     "SettingsError",
+    "SparseMoE",
     "SpatialImage",
     "Sweep",
     "Uncertainty",

@@ -22,6 +22,10 @@ from napari_dmoe.models.names import Joined
 class SparseMoE(nn.Module):
     """Sparse mixture of experts with one router per attribute value.
 
+    A layer for any network that has tokens, or positions that can be taken for them: it
+    returns what is to be added to them. Nothing else of this package is needed, and the
+    rest of the network stays as it is.
+
     Parameters
     ----------
     width : int
@@ -37,11 +41,41 @@ class SparseMoE(nn.Module):
     dropout : float
         Dropout after each expert, in training.
 
+    Notes
+    -----
+    For a token ``x`` of a patient whose attribute has the value ``a``, the router's
+    logits are ``H = x W_a + b_a``. The ``top_k`` largest are kept, the others are set
+    to minus infinity, and a softmax makes the gates ``G`` of them. The layer returns
+    the sum of ``G_e * E_e(x)`` over the experts, each of which is a linear layer to
+    ``hidden`` features, a ReLU and a linear layer back. With `noise`, as the published
+    training has it, ``H + eps * softplus(x N_a + c_a)`` stands for ``H``, with ``eps``
+    from the standard normal distribution.
+
+    Feature maps (B, C, H, W) become tokens by ``x.flatten(2).transpose(1, 2)``. A value
+    that is not known is no index: run the layer for every value and average what the
+    network says, or give shares of the routers. Categories are not checked here, where
+    that would wait for a GPU; see :func:`napari_dmoe.models.gating.checked_category`.
+
     References
     ----------
     .. [1] Oh et al., "Distribution-aware Fairness Learning in Medical Image
        Segmentation From A Control-Theoretic Perspective", ICML 2025,
        arXiv:2502.00619.
+
+    Examples
+    --------
+    Two patients, the first with the attribute's value 0, the second with value 2:
+
+    >>> import torch
+    >>> layer = SparseMoE(16, n_routers=3).eval()
+    >>> tokens = torch.rand(2, 49, 16)
+    >>> mixture, routing = layer(tokens, torch.tensor([0, 2]))
+    >>> (tokens + mixture).shape
+    torch.Size([2, 49, 16])
+    >>> int((routing.gates > 0).sum(-1).max())
+    2
+
+    ``examples/own_network.py`` puts it into a MONAI UNet, trains that, and audits it.
     """
 
     def __init__(

@@ -35,6 +35,14 @@ FOREGROUND = "foreground"
 
 _MOST_CLASSES = 255
 
+_OF_MASKS = {
+    "the labels have": "the mask has",
+    "the labels lie": "the mask lies",
+    "the labels": "the mask",
+    "the image": "the truth",
+}
+"""What is said of labels and their image, said of a mask and its truth."""
+
 
 @dataclass(frozen=True)
 class Meanings:
@@ -192,8 +200,9 @@ class PairReading:
         try:
             placed = fitting(mask, truth)
         except CohortError as error:
-            said = str(error).replace("the labels", "the mask")
-            said = said.replace("the image", "the truth")
+            said = str(error)
+            for word, ours in _OF_MASKS.items():
+                said = said.replace(word, ours)
             raise CohortError(f"the mask does not fit the truth: {said}") from error
         theirs = self._classes(self._truth, truth, case)
         ours = self._classes(self._masks, placed, case)

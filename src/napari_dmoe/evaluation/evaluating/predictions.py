@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.cohorts.case import CohortError
+from napari_dmoe.cohorts.case import CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
 from napari_dmoe.evaluation.evaluating.mask_reading import (
@@ -38,6 +38,7 @@ from napari_dmoe.evaluation.scoring.metrics import METRICS, Score, measure_case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import now, versions
 from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.naming import unheard_of
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.purpose import reason
 
@@ -97,7 +98,8 @@ def evaluate_predictions(
     tell = progress or silent
     files = _files(cohort, predictions)
     meanings = _meanings(cohort, files, classes, card, tell)
-    run = _Run(meanings, settings)
+    drivers = tuple(each.name for each in card.attributes) if card else ()
+    run = _Run(meanings, settings, drivers)
     cases = []
     for place, (row, path) in enumerate(zip(cohort.rows, files.of_cases, strict=True)):
         tell(Progress(place, len(cohort.rows), "scoring the masks"))
@@ -188,6 +190,7 @@ class _Run:
 
     meanings: Meanings
     settings: EvaluationSettings
+    drivers: tuple[str, ...] = ()
     n_in_pixels: int = 0
     _reading: PairReading = field(init=False)
 
@@ -216,13 +219,15 @@ class _Run:
             f"lengths are in pixels{lacking}"
         )
 
-    def case(self, place: int, row: Any, path: Path | None) -> ScoredCase:
+    def case(self, place: int, row: CaseRow, path: Path | None) -> ScoredCase:
         """Return what one case scores, or why it does not."""
+        # A column that nobody has heard of goes along as it stands in the table.
+        unheard = unheard_of(row.patient, self.drivers)
         case = ScoredCase(
             id=row.id,
             number=place,
             subject=row.subject,
-            patient=row.patient,
+            patient=row.patient.without(set(unheard) & set(row.further)),
             further=row.further,
             image=row.image if row.image.name else None,
             labels=row.labels,

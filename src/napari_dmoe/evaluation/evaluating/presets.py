@@ -239,7 +239,7 @@ def evaluate_preset(
         overwrite=overwrite,
     )
     cases = tuple(
-        replace(case, patient=row.patient)
+        replace(case, patient=row.patient, further=row.further)
         for case, row in zip(found, cohort.rows, strict=True)
     )
     told = (*notices, *_told(preset, attribute, cohort.rows, codes), *_left_out(found))

@@ -1,8 +1,8 @@
 """The published result files: what the published test scripts write of a cohort.
 
-A blank first line, the header ``no,ID,Dice,IoU,Attr``, and a row for each case that ends
-in one more comma; the id printed as a list of one, three decimals, no line end at last.
-They are read by :mod:`napari_dmoe.evaluation.reporting.published_tables`.
+A blank first line, the header ``no,ID,Dice,IoU,Attr``, and a row for each case that
+ends in one more comma; the id printed as a list of one, three decimals, and no line end
+at last. They are read by :mod:`napari_dmoe.evaluation.reporting.published_tables`.
 """
 
 from __future__ import annotations
