@@ -83,6 +83,17 @@ def test_masks_on_other_grids_are_not_drawn(tmp_path: Path) -> None:
     assert picture_of_case(case) == b""
 
 
+def test_a_mask_of_the_network_is_drawn_on_what_it_saw(tmp_path: Path) -> None:
+    case = masks(tmp_path)
+    small = np.zeros((8, 8), np.uint8)
+    small[2:6, 2:6] = 1
+    Image.fromarray(small).save(case.prediction)
+    assert picture_of_case(case) == b""
+    picture = np.asarray(Image.open(io.BytesIO(picture_of_case(case, crop=16))))
+    assert near(picture, PREDICTION_COLOUR).any()
+    assert not near(picture[:, -40:], PREDICTION_COLOUR).any()
+
+
 def test_the_worst_come_first_and_those_without_a_score_not_at_all() -> None:
     found = make_evaluated(60, regions=("rim",))
     own = groupings(found, by=("race",))

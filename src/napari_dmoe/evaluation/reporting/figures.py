@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -172,7 +172,8 @@ def _draw_cases(
         drawn = axes.violinplot(
             [values], [y], orientation="horizontal", widths=2 * half, showextrema=False
         )
-        for body in drawn["bodies"]:
+        bodies: Any = drawn["bodies"]
+        for body in bodies:
             body.set(facecolor=colour, edgecolor="none", alpha=0.22)
         return
     # Side by side in a fixed order: chance would draw another picture each time.
@@ -192,7 +193,7 @@ def _draw_mark(
     if not (math.isnan(mark.low) or math.isnan(mark.high)):
         axes.plot([mark.low, mark.high], [y, y], color=colour, lw=2.2, alpha=0.9)
     face = ground if mark.is_small else colour
-    style = {"color": colour, "markerfacecolor": face}
+    style: dict[str, Any] = {"color": colour, "markerfacecolor": face}
     axes.plot([mark.mean], [y], shape, ms=7.5, mew=1.6, zorder=5, **style)
 
 
