@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from napari_dmoe.evaluation.groups.comparing import compare
     from napari_dmoe.evaluation.groups.groupings import groupings
     from napari_dmoe.evaluation.groups.summary import summarise
+    from napari_dmoe.evaluation.reporting.options import ReportOptions
+    from napari_dmoe.evaluation.reporting.report import write_report
     from napari_dmoe.imaging.files import read_image
     from napari_dmoe.imaging.memory import NotEnoughMemory
     from napari_dmoe.imaging.spatial import (
@@ -104,6 +106,8 @@ _HOMES = {
     "evaluation.groups.summary": ("summarise",),
     "evaluation.counterfactual.audit": ("audit",),
     "evaluation.counterfactual.audit_files": ("read_audited",),
+    "evaluation.reporting.options": ("ReportOptions",),
+    "evaluation.reporting.report": ("write_report",),
     "imaging.files": ("read_image",),
     "imaging.memory": ("NotEnoughMemory",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
@@ -169,6 +173,7 @@ __all__ = [
     "Provenance",
     "Replay",
     "ReplayError",
+    "ReportOptions",
     "ResumeError",
     "Routing",
     "SavedFiles",
@@ -218,6 +223,7 @@ __all__ = [
     "write_case",
     "write_cohort",
     "write_problems",
+    "write_report",
 ]
 
 

@@ -99,10 +99,10 @@ def test_what_the_files_hold_of_people_is_said(tmp_path: Path, evaluated: Path) 
         (["missing"], "missing: there is no such folder or table"),
         ([PUBLISHED], "holds nothing to report: expected cases.csv of evaluate"),
         ([PUBLISHED / "fairseg", "--card", "nobody"], "there is no card 'nobody'"),
-        ([PUBLISHED / "fairseg", "--by", "shoe size"], "no case states 'shoe size'"),
+        ([PUBLISHED / "fairseg", "--by", "shoe size"], "no case states 'shoe_size'"),
         ([PUBLISHED / "fairseg", "--by", "age:70,60"], "must begin at rising numbers"),
         ([PUBLISHED / "fairseg", "--convention", "ours"], "an option cannot be used"),
-        ([PUBLISHED / "fairseg", "--cross", "race"], "two attributes or more"),
+        ([PUBLISHED / "fairseg", "--cross", "category"], "two attributes or more"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

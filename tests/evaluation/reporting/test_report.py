@@ -371,6 +371,20 @@ def test_a_full_disk_leaves_the_report_of_before(
     assert files.html.exists()
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.csv", "report.json"])
+def test_a_file_that_no_report_wrote_is_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(MetricError, match=f"{name} is there already"):
+        write_report(make_evaluated(), tmp_path, options=QUICK)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    write_report(make_evaluated(), tmp_path, options=QUICK)
+    other = write_report(make_evaluated(title="new"), tmp_path, options=QUICK)
+    assert document(other)["models"][0]["name"] == "new"
+
+
 def test_the_title_may_not_be_endless() -> None:
     with pytest.raises(ValueError, match="200"):
         ReportOptions(title="x" * 201)

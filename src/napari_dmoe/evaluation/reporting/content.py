@@ -11,6 +11,10 @@ from typing import Any
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, EvaluationFacts
 from napari_dmoe.evaluation.groups.comparing import Comparisons, compare
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
+from napari_dmoe.evaluation.reporting.counterfactual_part import (
+    CounterfactualPart,
+    counterfactual_part,
+)
 from napari_dmoe.evaluation.reporting.measured import Measured, measure
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import (
@@ -68,6 +72,7 @@ class ModelContent:
     published: tuple[PublishedFigure, ...]
     card: ModelCard | None
     notices: tuple[str, ...]
+    counterfactual: CounterfactualPart | None
     points: Mapping[tuple[str, str, str, str], tuple[float, ...]]
     """Scores of the cases of each group that is shown, by region, metric, grouping and
     group."""
@@ -168,6 +173,7 @@ def _gather_one(
     )
     own = main_first(own, evaluated, options)
     hidden = hidden_in(evaluated, own, options)
+    card = _card_of(facts)
     measured = measure(evaluated, own, hidden, options, progress)
     subjects = {case.subject for case in evaluated if case.subject is not None}
     statuses = Counter(case.status for case in evaluated)
@@ -183,10 +189,11 @@ def _gather_one(
         hidden=hidden,
         measured=measured,
         composition=tuple(_composition(each, hidden.get(each.name)) for each in own),
-        worst=worst_cases(evaluated, own, hidden, names, options),
+        worst=worst_cases(evaluated, own, hidden, names, options, crop=_crop(card)),
         published=published_beside(facts.regions, layout=facts.layout, card=facts.card),
-        card=_card_of(facts),
+        card=card,
         notices=facts.notices if options.identifiers else notices,
+        counterfactual=counterfactual_part(evaluated.folder, options),
         points=_points(evaluated, measured, own),
     )
 
@@ -218,14 +225,20 @@ def _points(
 
 def _card_of(facts: EvaluationFacts) -> ModelCard | None:
     """Return the card of the model that was run, where it can be found again."""
-    if facts.model in bundled_names():
-        return stated_card(facts.model)
+    bundled = facts.model.removesuffix(".safetensors")
+    if bundled in bundled_names():
+        return stated_card(bundled)
     if facts.card in card_names():
         try:
             return read_card(facts.card)
         except CardError:
             return None
     return stated_card(facts.model) if Path(facts.model).is_file() else None
+
+
+def _crop(card: ModelCard | None) -> int | None:
+    """Return the pixels of an image that a model sees, along each side."""
+    return getattr(None if card is None else card.preprocessing, "crop", None)
 
 
 def _compared(

@@ -106,7 +106,12 @@ def page_of(content: Content, *, title: str, date: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=_number, ends=_ends, estimate=in_words, plain=_plain, base64=_base64
+        number=_number,
+        ends=_ends,
+        estimate=in_words,
+        plain=_plain,
+        base64=_base64,
+        percentage=_percentage,
     )
     page = environment.get_template(_PAGE)
     own = versions()
@@ -218,6 +223,10 @@ def _cohorts(models: Sequence[ModelContent]) -> tuple[Cohort, ...]:
 
 def _number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _percentage(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def _ends(estimate: Estimate) -> str:

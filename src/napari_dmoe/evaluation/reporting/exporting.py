@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from napari_dmoe.evaluation.groups.comparing import Comparisons
@@ -85,6 +86,12 @@ def _model(model: ModelContent) -> dict[str, Any]:
         ],
         "published": [_published(each) for each in model.published],
         "notices": list(model.notices),
+        "counterfactual": None
+        if model.counterfactual is None
+        else {
+            "sentences": list(model.counterfactual.sentences),
+            "rows": [asdict(row) for row in model.counterfactual.rows],
+        },
     }
 
 

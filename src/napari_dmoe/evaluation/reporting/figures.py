@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -126,6 +126,14 @@ def draw_groups(
         the group ``round(ydata)``. A group with few cases is drawn hollow; a dashed
         line is the mean over all cases.
     """
+    axes = _drawn(figure, series, score=score, kind=kind, look=look)
+    figure.set_layout_engine("constrained")
+    return axes
+
+
+def _drawn(
+    figure: Figure, series: Sequence[Series], *, score: str, kind: Kind, look: Look
+) -> Axes:
     figure.clear()
     figure.set_facecolor("none")
     axes = figure.add_subplot()
@@ -145,7 +153,6 @@ def draw_groups(
     axes.set_xlabel(score, color=look.ink)
     if len(series) > 1:
         _legend(axes, series, look)
-    figure.set_layout_engine("constrained")
     return axes
 
 
@@ -165,7 +172,8 @@ def _draw_cases(
         drawn = axes.violinplot(
             [values], [y], orientation="horizontal", widths=2 * half, showextrema=False
         )
-        for body in drawn["bodies"]:
+        bodies: Any = drawn["bodies"]
+        for body in bodies:
             body.set(facecolor=colour, edgecolor="none", alpha=0.22)
         return
     # Side by side in a fixed order: chance would draw another picture each time.
@@ -185,7 +193,7 @@ def _draw_mark(
     if not (math.isnan(mark.low) or math.isnan(mark.high)):
         axes.plot([mark.low, mark.high], [y, y], color=colour, lw=2.2, alpha=0.9)
     face = ground if mark.is_small else colour
-    style = {"color": colour, "markerfacecolor": face}
+    style: dict[str, Any] = {"color": colour, "markerfacecolor": face}
     axes.plot([mark.mean], [y], shape, ms=7.5, mew=1.6, zorder=5, **style)
 
 
@@ -254,7 +262,7 @@ def png_of(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height_of(series)))
-    draw_groups(figure, series, score=score, kind=kind, look=look)
+    _drawn(figure, series, score=score, kind=kind, look=look)
     _fit(figure, series)
     return _png(figure)
 
@@ -263,7 +271,6 @@ def _fit(figure: Figure, series: Sequence[Series]) -> None:
     """Leave room for the labels, told from their length: a layout would draw twice."""
     width, height = (float(side) for side in figure.get_size_inches())
     longest = max((len(_short(name)) for name in groups_drawn(series)), default=0) + 9
-    figure.set_layout_engine("none")
     figure.subplots_adjust(
         left=min(0.5, (0.25 + 0.078 * longest) / width),
         right=1 - 0.15 / width,

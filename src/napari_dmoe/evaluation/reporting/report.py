@@ -19,6 +19,7 @@ from napari_dmoe.evaluation.reporting.exporting import (
 )
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.reading import read_several
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.disk.claims import claimed
@@ -28,6 +29,15 @@ from napari_dmoe.progress import ProgressHook, silent
 
 HTML, CSV, JSON = "report.html", "report.csv", "report.json"
 """What the files are called."""
+
+_MARKS = {
+    HTML: b"written by napari-dmoe",
+    CSV: b"model,region,metric,unit,attribute,value",
+    JSON: b'"schema_version"',
+}
+"""What stands in the beginning of each file that a report wrote."""
+
+_BEGINNING = 2**15
 
 _ROOM = 2**24
 """Bytes that a report needs at most, but for very many models."""
@@ -62,7 +72,7 @@ def write_report(
         Evaluated cohorts, each of one model; folders and tables are read as
         :func:`napari_dmoe.evaluation.reporting.reading.read_any` reads them.
     output : str or Path
-        The folder; reports that are there are replaced.
+        The folder; a report that is there is replaced, and no other file.
     options : ReportOptions, optional
         What it holds. By default cases are called by number, and groups of fewer than
         five cases are hidden.
@@ -81,7 +91,8 @@ def write_report(
     Raises
     ------
     MetricError
-        When a cohort cannot be understood, or nothing of it was scored.
+        When a cohort cannot be understood, or nothing of it was scored; when a file of
+        a report's name is there that is none.
     OSError
         When a file cannot be read or written.
 
@@ -93,6 +104,7 @@ def write_report(
     options = options or ReportOptions()
     models = _read(evaluated, card)
     folder = Path(output)
+    refuse_others(folder)
     with claimed(folder, needs_bytes=_ROOM):
         content = gather(models, options, progress)
         date = options.date or datetime.now(UTC).date().isoformat()
@@ -111,6 +123,29 @@ def write_report(
         write_table(files.csv, as_rows(content), COLUMNS)
         write_text(files.html, page)
     return files
+
+
+def refuse_others(folder: Path) -> None:
+    """Refuse to replace files of a report's names that no report wrote.
+
+    Raises
+    ------
+    MetricError
+        When there is one.
+    """
+    for name, mark in _MARKS.items():
+        path = folder / name
+        if not path.is_symlink() and not path.exists():
+            continue
+        is_ours = path.is_file() and not path.is_symlink()
+        if is_ours:
+            with path.open("rb") as file:
+                is_ours = mark in file.read(_BEGINNING)
+        if not is_ours:
+            raise MetricError(
+                f"{name} is there already, and no report wrote it: choose another "
+                "folder"
+            )
 
 
 def notices_of(content: Content) -> tuple[str, ...]:

@@ -59,8 +59,13 @@ def worst_cases(
     hidden: Mapping[str, frozenset[Cell]],
     names: Pseudonyms,
     options: ReportOptions,
+    *,
+    crop: int | None = None,
 ) -> tuple[WorstCase, ...]:
-    """Return the worst cases of each region by Dice, or else by the first metric."""
+    """Return the worst cases of each region by Dice, or else by the first metric.
+
+    See :func:`picture_of_case` for `crop`.
+    """
     metrics = [m for m in options.metrics or evaluated.facts.metrics if m in METRICS]
     if not metrics:
         return ()
@@ -83,7 +88,7 @@ def worst_cases(
                     tuple(_scores(case, region, order)),
                     values_shared(place, single, hidden),
                     presence is not None and presence.is_miss,
-                    picture_of_case(case) if options.pictures else b"",
+                    picture_of_case(case, crop=crop) if options.pictures else b"",
                 )
             )
     return tuple(found)
@@ -100,14 +105,24 @@ def _scores(
     return there[:_MOST_SCORES]
 
 
-def picture_of_case(case: ScoredCase) -> bytes:
+def picture_of_case(case: ScoredCase, *, crop: int | None = None) -> bytes:
     """Return a case as a JPEG: image, outlines of truth and prediction.
 
     Of a volume the slice with most of either mask; without an image the masks on a dark
     ground. Empty where no mask can be read, or they do not lie on one grid.
+
+    Parameters
+    ----------
+    case : ScoredCase
+        The case.
+    crop : int, optional
+        Pixels of the image that the model sees, along each side: a plane's prediction
+        of another size is of these.
     """
     image, truth = _image_and_truth(case)
     prediction = _labels(case.prediction)
+    if _is_of_network(truth, prediction, crop):
+        image, truth = _seen(image, truth, prediction, crop)
     known = [mask for mask in (truth, prediction) if mask is not None]
     if not known or len({mask.shape for mask in known}) > 1:
         return b""
@@ -137,6 +152,31 @@ def _image_and_truth(
     except (ValueError, OSError):
         return None, None
     return read.image, None if read.labels is None else np.asarray(read.labels.data)
+
+
+def _is_of_network(
+    truth: NDArray[Any] | None, found: NDArray[Any] | None, crop: int | None
+) -> bool:
+    if truth is None or found is None or crop is None:
+        return False
+    return truth.ndim == found.ndim == 2 and truth.shape != found.shape
+
+
+def _seen(
+    image: SpatialImage | None, truth: Any, found: Any, crop: Any
+) -> tuple[SpatialImage | None, NDArray[Any]]:
+    """Return the image's and the truth's pixels that lie at those of the network."""
+    rows, columns = (
+        max(0, size // 2 - crop // 2) + np.rint(np.linspace(0, min(size, crop) - 1, n))
+        for size, n in zip(truth.shape, found.shape, strict=True)
+    )
+    where = np.ix_(rows.astype(int), columns.astype(int))
+    if image is None or image.spatial_axes != ("y", "x"):
+        return None, truth[where]
+    if image.spatial_shape != truth.shape or image.axes[:2] != ("y", "x"):
+        return None, truth[where]
+    pixels = np.asarray(image.data)[where]
+    return SpatialImage(pixels, image.axes), truth[where]
 
 
 def _around(planes: Sequence[NDArray[Any]]) -> tuple[slice, slice]:
