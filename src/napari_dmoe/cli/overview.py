@@ -81,6 +81,7 @@ def inspect_table(
 
 def _opened(source: str, list_file: str | None, *, is_table: bool) -> Cohort | None:
     """Open what an overview of a table cannot tell of; None for a table of images."""
+    from napari_dmoe.cohorts.case import CohortError
     from napari_dmoe.cohorts.layouts.checking import checked
     from napari_dmoe.cohorts.layouts.opening import is_published, open_cohort
     from napari_dmoe.cohorts.tables.finding import table_at
@@ -90,7 +91,10 @@ def _opened(source: str, list_file: str | None, *, is_table: bool) -> Cohort | N
         table = None if is_table else table_at(source).table
         if table is None or columns_in(table).image is not None:
             return None
-        opened = open_cohort(source, needs_image=False)
+        try:
+            opened = open_cohort(source, needs_image=False)
+        except CohortError:  # the overview says what is wrong, and what can be stated
+            return None
         is_masks = any(row.image == Path() for row in opened.rows)
         return opened if is_masks else None
     if is_table:
