@@ -117,6 +117,19 @@ PRESETS: Mapping[str, Preset] = {
 """The published tests by name."""
 
 
+def preset_called(name: str) -> Preset:
+    """Return a published test by its name.
+
+    Raises
+    ------
+    ValueError
+        For a name that none has.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
 def load_for(
     preset: Preset, checkpoint: str | Path, card: str | Path | None = None
 ) -> tuple[LoadedModel, CardAttribute, tuple[str, ...]]:
