@@ -245,24 +245,18 @@ def _of_preset(
     progress: ProgressHook,
 ) -> Evaluated:
     from napari_dmoe.cohorts.layouts.opening import open_cohort
-    from napari_dmoe.evaluation.evaluating.presets import (
-        PRESETS,
-        evaluate_preset,
-        load_for,
-    )
+    from napari_dmoe.evaluation.evaluating import presets
 
-    preset = PRESETS.get(name)
-    if preset is None:
-        raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    preset = presets.preset_called(name)
     settings = preset.settings(**stated)
-    loaded, attribute, notices = load_for(preset, checkpoint, how.card)
+    loaded, attribute, notices = presets.load_for(preset, checkpoint, how.card)
     for notice in notices:
         say_above_bar(f"notice: {notice}")
     where["layout"] = preset.layout
     where["list_file"] = where["list_file"] or preset.list_file
     cohort = _checked(open_cohort(path, **where), output, how)
     how.told = (*how.told, *notices)
-    return evaluate_preset(
+    return presets.evaluate_preset(
         preset,
         loaded,
         attribute,

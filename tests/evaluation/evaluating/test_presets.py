@@ -26,6 +26,8 @@ from napari_dmoe.evaluation.evaluating.presets import (
     load_for,
 )
 from napari_dmoe.evaluation.groups.table import es_sum
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError
 from napari_dmoe.patient import Patient
@@ -257,3 +259,15 @@ def test_a_value_that_is_kept_as_an_object_is_not_taken_for_unknown(
             tmp_path / "cohort" / "weights.pth",
             tmp_path / "out",
         )
+
+
+def test_a_constant_image_is_segmented_where_the_network_is_scored(published):
+    loaded, _, _ = load_for(
+        PRESETS["fairseg-test"], published / "fairseg" / "weights.pth"
+    )
+    image, patient = np.full((532, 560), 100, np.uint8), Patient(race="Black")
+    at_network = segment(
+        loaded, image, patient, settings=InferenceSettings(scored_at="network")
+    )
+    assert at_network.labels.any()  # as published
+    assert not segment(loaded, image, patient).labels.any()

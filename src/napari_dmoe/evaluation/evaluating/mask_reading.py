@@ -201,8 +201,8 @@ class PairReading:
             placed = fitting(mask, truth)
         except CohortError as error:
             said = str(error)
-            for word, ours in _OF_MASKS.items():
-                said = said.replace(word, ours)
+            for of_labels, of_masks in _OF_MASKS.items():
+                said = said.replace(of_labels, of_masks)
             raise CohortError(f"the mask does not fit the truth: {said}") from error
         theirs = self._classes(self._truth, truth, case)
         ours = self._classes(self._masks, placed, case)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort
-from napari_dmoe.cohorts.layouts.fairseg_rows import DAYS_PER_YEAR
+from napari_dmoe.cohorts.layouts.fairseg_rows import CODES, DAYS_PER_YEAR
 from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
 from napari_dmoe.evaluation.evaluating.evaluate import evaluate
 from napari_dmoe.evaluation.evaluating.published import write_published
@@ -115,6 +115,19 @@ PRESETS: Mapping[str, Preset] = {
     )
 }
 """The published tests by name."""
+
+
+def preset_called(name: str) -> Preset:
+    """Return a published test by its name.
+
+    Raises
+    ------
+    ValueError
+        For a name that none has.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 def load_for(
@@ -274,9 +287,11 @@ def _code(preset: Preset, attribute: CardAttribute, row: CaseRow) -> int | None:
     place = _place(preset, attribute, row.patient)
     if place is not None:
         return place
+    keys = {name: key for key, (name, _) in CODES.items()}
+    key = keys.get(attribute.name, attribute.name)
     for notice in getattr(row, "notices", ()):
         # Pickled, so that it was not read: nobody may take it for unknown.
-        if notice.startswith((f"{attribute.name} ", "gender ")):
+        if notice.startswith(f"{key} "):
             raise CohortError(f"row {row.number}: {notice}")
     return preset.unknown.get(attribute.name, UNKNOWN)
 
