@@ -28,6 +28,10 @@ from napari_dmoe.viewer.session.session import session_of
 pytestmark = pytest.mark.gui
 
 
+_LONG = 30_000
+"""Milliseconds: the first job imports torch."""
+
+
 class Reader:
     """A dock with results, and what a person does with them."""
 
@@ -57,7 +61,8 @@ class Reader:
                     or self.dock.work.is_at_files
                     or self.is_at_work
                 )
-            )
+            ),
+            timeout=_LONG,
         )
         n = len(self.control.listed)
         model = self.section.cases.table.model()
@@ -200,7 +205,7 @@ def test_what_is_chosen_stays_when_another_model_is_looked_at(
     reader.put(planes)
     reader.choose(metric="hd95", by="centre", crossed="sex")
     asked = reader.control.figures.asked
-    other = replace(planes.evaluated.facts, title="another")
+    other = planes.evaluated.facts.model_copy(update={"title": "another"})
     reader.put(planes, Audit(replace(planes.evaluated, facts=other, folder=None)))
     assert reader.control.figures.asked == asked
     assert len(reader.control.figures.models) == 2
@@ -242,7 +247,7 @@ def test_error_maps_come_alone_side_by_side_and_say_how(
     left = Qt.MouseButton.LeftButton
     for _ in range(2):
         reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
-        reader.qtbot.waitUntil(lambda: not reader.is_at_work)
+        reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
         reader.wait()
         assert reader.seen == {
             "false negatives, female (n 6)",
@@ -267,7 +272,7 @@ def test_a_stop_makes_no_map(reader: Reader, planes: Audit) -> None:
     left = Qt.MouseButton.LeftButton
     reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
     reader.dock.work.stop()
-    reader.qtbot.waitUntil(lambda: not reader.is_at_work)
+    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
     assert not [e for e in reader.viewer.layers if "false" in e.name]
 
 
@@ -275,7 +280,7 @@ def test_masks_that_were_not_kept_make_no_map(reader: Reader) -> None:
     reader.put(Audit(make_evaluated(12)))
     left = Qt.MouseButton.LeftButton
     reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
-    reader.qtbot.waitUntil(lambda: not reader.is_at_work)
+    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
     assert "keep the masks" in reader.dock.foot.status.text()
 
 
