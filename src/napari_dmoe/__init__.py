@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
+    from napari_dmoe.cohorts.layouts.opening import open_cohort
     from napari_dmoe.cohorts.series.corrected import CorrectionError, save_correction
     from napari_dmoe.cohorts.series.finished import FinishedError, read_finished
     from napari_dmoe.cohorts.series.listing import entries_of
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from napari_dmoe.cohorts.writing import write_cohort
     from napari_dmoe.evaluation.counterfactual.audit import audit
     from napari_dmoe.evaluation.counterfactual.audit_files import read_audited
+    from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
+    from napari_dmoe.evaluation.evaluating.evaluate import evaluate
+    from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
+    from napari_dmoe.evaluation.evaluating.scored import Evaluated
+    from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
     from napari_dmoe.evaluation.groups.comparing import compare
     from napari_dmoe.evaluation.groups.groupings import groupings
     from napari_dmoe.evaluation.groups.summary import summarise
@@ -76,12 +82,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
+    "cohorts.layouts.opening": ("open_cohort",),
     "cohorts.series.corrected": ("CorrectionError", "save_correction"),
     "cohorts.series.finished": ("FinishedError", "read_finished"),
     "cohorts.series.listing": ("entries_of",),
     "cohorts.series.segmenting": ("SeriesError", "SeriesOptions", "segment_series"),
     "cohorts.series.truths": ("with_truth",),
     "cohorts.writing": ("write_cohort",),
+    "evaluation.evaluating.case_table": ("read_evaluated",),
+    "evaluation.evaluating.evaluate": ("evaluate",),
+    "evaluation.evaluating.predictions": ("evaluate_predictions",),
+    "evaluation.evaluating.scored": ("Evaluated",),
+    "evaluation.evaluating.settings": ("EvaluationSettings",),
     "evaluation.groups.comparing": ("compare",),
     "evaluation.groups.groupings": ("groupings",),
     "evaluation.groups.summary": ("summarise",),
@@ -133,6 +145,8 @@ __all__ = [
     "CohortError",
     "CorrectionError",
     "DeviceError",
+    "Evaluated",
+    "EvaluationSettings",
     "ExpertControl",
     "FinishedError",
     "Grid",
@@ -167,13 +181,17 @@ __all__ = [
     "compare",
     "compare_records",
     "entries_of",
+    "evaluate",
+    "evaluate_predictions",
     "groupings",
     "interpolate",
     "load_checkpoint",
+    "open_cohort",
     "read_audited",
     "read_card",
     "read_case",
     "read_cohort",
+    "read_evaluated",
     "read_finished",
     "read_image",
     "read_routing",

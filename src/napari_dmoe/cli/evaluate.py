@@ -65,6 +65,14 @@ def evaluate(
             help="Which list of names (fairseg) or split (ham10000) tells the cases.",
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fairseg-test|ham-test",
+            help="As the published test script does: its layout, list, convention and "
+            "result files.",
+        ),
+    ] = None,
     column: options.Column = None,
     subject: Annotated[
         str | None,
@@ -161,7 +169,12 @@ def evaluate(
             "subject": subject,
             "columns": options.columns_of(column),
         }
-        if checkpoint is not None:
+        if preset is not None:
+            if checkpoint is None:
+                raise ValueError("a preset runs a model: name it with --checkpoint")
+            what = (preset, cohort, checkpoint)
+            found = _of_preset(*what, output, where, how, stated, progress)
+        elif checkpoint is not None:
             found = _of_model(cohort, checkpoint, output, where, how, progress)
         else:
             found = _of_masks(cohort, predictions, output, where, how, progress)
@@ -216,6 +229,48 @@ def _of_model(
         cohort,
         output,
         settings=how.settings,
+        progress=progress,
+        keep_whole=how.resume,
+        overwrite=how.overwrite,
+    )
+
+
+def _of_preset(
+    name: str,
+    path: Path,
+    checkpoint: str,
+    output: Path,
+    where: dict[str, Any],
+    how: _How,
+    stated: dict[str, Any],
+    progress: ProgressHook,
+) -> Evaluated:
+    from napari_dmoe.cohorts.layouts.opening import open_cohort
+    from napari_dmoe.evaluation.evaluating.presets import (
+        PRESETS,
+        evaluate_preset,
+        load_for,
+    )
+
+    preset = PRESETS.get(name)
+    if preset is None:
+        raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    settings = preset.settings(**stated)
+    loaded, attribute, notices = load_for(preset, checkpoint, how.card)
+    for notice in notices:
+        say_above_bar(f"notice: {notice}")
+    where["layout"] = preset.layout
+    where["list_file"] = where["list_file"] or preset.list_file
+    cohort = _checked(open_cohort(path, **where), output, how)
+    how.told = (*how.told, *notices)
+    return evaluate_preset(
+        preset,
+        loaded,
+        attribute,
+        cohort,
+        output,
+        settings=settings,
+        notices=notices,
         progress=progress,
         keep_whole=how.resume,
         overwrite=how.overwrite,

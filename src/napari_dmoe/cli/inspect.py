@@ -24,9 +24,9 @@ def inspect(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="CKPT|TABLE.csv|FOLDER",
-            help="A checkpoint file or bundled name; or a table of images, or the "
-            "folder that it is in.",
+            metavar="CKPT|COHORT",
+            help="A checkpoint file or bundled name; or a cohort: a table of images, "
+            "a list of names, or the folder that it is in.",
         ),
     ],
     card: Card = None,
@@ -37,6 +37,14 @@ def inspect(
         ),
     ] = None,
     column: Column = None,
+    list_file: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            help="Of a cohort in a published layout: its list of names, as test.txt, "
+            "or the table of its split, as test.csv.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON.")
     ] = False,
@@ -45,16 +53,21 @@ def inspect(
 
     Of a checkpoint: architecture, attributes, classes, licences and hash. Of a table:
     what each column means, how many images and truths there are, and what is missing.
+    Of a cohort in a published layout: which one, what is known, and what is wrong.
     """
     with clear_errors():
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         if is_table(source):
-            if not inspect_table(source, checkpoint, card, column, as_json=as_json):
+            stated = checkpoint, card, column
+            how = {"list_file": list_file, "as_json": as_json}
+            if not inspect_table(source, *stated, **how):
                 raise typer.Exit(BAD_INPUT)
             return
         if checkpoint is not None or column:
             raise ValueError("--checkpoint and --column are for tables alone")
+        if list_file is not None:
+            raise ValueError("--list is for cohorts in a published layout")
         loaded = load_checkpoint(source, card)
         if as_json:
             say_json(loaded.facts())

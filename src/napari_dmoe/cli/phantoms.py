@@ -22,21 +22,25 @@ def phantoms(
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="How many cases.")
     ] = 60,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            help="folder: images, labels and cohort.csv; fairseg (fundi) or ham10000 "
+            "(skin): as these are published, with lists for training and tests.",
+        ),
+    ] = "folder",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
 ) -> None:
-    """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
+    """Draw a synthetic cohort: images, labels and a table with the patients."""
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts.writing import write_cohort
         from napari_dmoe.phantoms.kinds import KINDS
+        from napari_dmoe.phantoms.layouts import write_phantoms
 
         if kind not in KINDS:
             raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")
-        table = write_cohort(
-            output,
-            KINDS[kind].cohort(number, seed=seed),
-            total=number,
-            notice=KINDS[kind].notice,
-            progress=progress,
+        table = write_phantoms(
+            output, kind, number, layout=layout, seed=seed, progress=progress
         )
     say(f"{number} {kind} phantoms: {table}")
     say(KINDS[kind].notice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.phantoms.fundus import cohort as fundus
@@ -21,26 +22,34 @@ class Kind:
     a smaller one."""
     notice: str
     """What must be said wherever such phantoms appear."""
+    case: Callable[..., Case]
+    """From the seed and a number to that case of the cohort."""
 
 
 KINDS: Mapping[str, Kind] = {
     "fundus": Kind(
-        "fundi whose cup depends on severity", fundus.fundus_cohort, fundus.NOTICE
+        "fundi whose cup depends on severity",
+        fundus.fundus_cohort,
+        fundus.NOTICE,
+        fundus.fundus_case,
     ),
     "fundus-race": Kind(
         "the same fundi, whose disc depends on race",
         fundus.fundus_race_cohort,
         fundus.RACE_NOTICE,
+        partial(fundus.fundus_case, disc_factors=fundus.DISC_FACTORS),
     ),
     "skin": Kind(
         "skin lesions whose border depends on sex and age",
         skin.skin_cohort,
         skin.NOTICE,
+        skin.skin_case,
     ),
     "pelvis": Kind(
         "CT-like pelvis volumes whose target depends on the T stage",
         pelvis.pelvis_cohort,
         pelvis.NOTICE,
+        pelvis.pelvis_case,
     ),
 }
 """What can be drawn, by name."""

@@ -11,8 +11,9 @@ import pytest
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import read_cohort, read_rows
-from napari_dmoe.cohorts.tables.reading import MAX_COLUMNS
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError, one_error
+from napari_dmoe.cohorts.tables.refusals import RowError, one_error
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
+from napari_dmoe.cohorts.tables.telling import MAX_COLUMNS
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -115,7 +116,7 @@ def test_tables_beyond_any_cohort_are_refused(
     header = ",".join(["image", *map(str, range(MAX_COLUMNS))])
     with pytest.raises(CohortError, match=r"has 16,385 columns, and 16,384 are"):
         read_cohort(table(tmp_path, header, "a.tif"))
-    monkeypatch.setattr("napari_dmoe.cohorts.tables.reading.MAX_ROWS", 2)
+    monkeypatch.setattr("napari_dmoe.cohorts.tables.telling.MAX_ROWS", 2)
     assert len(read_rows(table(tmp_path, "image", "a.tif", "", ",", "a.tif"))) == 2
     with pytest.raises(CohortError, match="has over 2 rows, the most that are read"):
         read_rows(table(tmp_path, "image", "a.tif", "b.tif", "c.tif"))

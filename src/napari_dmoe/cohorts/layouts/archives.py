@@ -97,14 +97,23 @@ class Archive:
         ArchiveError
             When there is none of that name, it is damaged, or larger than it says.
         """
+        archive = self.check(key)
+        try:
+            with archive.open(f"{key}.npy") as stream:
+                read = npy.read_array(cast("BinaryIO", stream), allow_pickle=False)
+                return np.asarray(read)
+        # Damaged archives make the decoder raise almost anything.
+        except Exception as error:
+            raise self.refused(key, f"cannot be read: {reason(error)}") from error
+
+    def check(self, key: str) -> zipfile.ZipFile:
+        """Refuse what :meth:`array` would refuse by its header, and read no more."""
         if self._zip is None or key not in self.keys:
             has = ", ".join(printable(name, 40) for name in self.keys[:12]) or "nothing"
             raise self.refused(key, f"is not there: the archive has {has}")
         try:
             self._check(self._zip, f"{key}.npy", key)
-            with self._zip.open(f"{key}.npy") as stream:
-                read = npy.read_array(cast("BinaryIO", stream), allow_pickle=False)
-                return np.asarray(read)
+            return self._zip
         except ArchiveError:
             raise
         # Damaged archives make the decoder raise almost anything.

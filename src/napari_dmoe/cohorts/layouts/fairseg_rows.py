@@ -110,6 +110,18 @@ class FairSegRow:
         with self._archive() as archive:
             return _patient_of(archive, self.number)
 
+    def check(self) -> None:
+        """See that the archive opens and has an image, a mask and no objects for them.
+
+        Raises
+        ------
+        CohortError
+            When it has not; no pixel is read.
+        """
+        with self._archive() as archive:
+            for key in (IMAGE, MASK):
+                archive.check(key)
+
     def read(self) -> Case:
         """Read the image and the mask.
 

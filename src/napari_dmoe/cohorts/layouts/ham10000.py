@@ -26,10 +26,10 @@ from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.fairseg import find_beside
 from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.cohorts.tables.columns import columns_of
-from napari_dmoe.cohorts.tables.reading import lines_of
 from napari_dmoe.cohorts.tables.row_reading import is_a_file
 from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
+from napari_dmoe.cohorts.tables.telling import lines_of
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import TableError, encoding_of, read_table, unescaped

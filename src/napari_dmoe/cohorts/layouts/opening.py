@@ -14,14 +14,15 @@ from typing import Literal, get_args
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort, read_table_rows, rows_of, title_of
 from napari_dmoe.cohorts.labels import whole_labels
-from napari_dmoe.cohorts.layouts import fairseg, ham10000
+from napari_dmoe.cohorts.layouts import bids, fairseg, ham10000
+from napari_dmoe.cohorts.layouts.checking import checked
 from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.cohorts.tables.finding import TABLE
 from napari_dmoe.cohorts.tables.rows import BadRow
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
-Layout = Literal["auto", "fairseg", "ham10000", "folder"]
+Layout = Literal["auto", "fairseg", "ham10000", "bids", "folder"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 """How a cohort may be said to lie on disk."""
 
@@ -43,7 +44,7 @@ def open_cohort(
     ----------
     path : str or Path
         A table, a list of names, or a folder that holds them or is beside them.
-    layout : {"auto", "fairseg", "ham10000", "folder"}
+    layout : {"auto", "fairseg", "ham10000", "bids", "folder"}
         How it lies on disk; ``auto`` recognises it.
     list_file : str or Path, optional
         Which list of names (FairSeg) or which split's table (HAM10000) tells the cases,
@@ -74,22 +75,50 @@ def open_cohort(
     source = Path(path)
     if not source.exists():
         raise CohortError(f"there is no cohort at {path}: no such file or folder")
-    opened = _published(source, layout, list_file)
+    opened = _published(
+        source, layout, list_file, subject=subject, needs_image=needs_image
+    )
     if opened is None:
         if list_file is not None:
             raise CohortError(
                 "a list is for the layouts fairseg and ham10000: this cohort is neither"
             )
         opened = _table(source, subject, drivers, columns, needs_image=needs_image)
-    elif columns:
+    elif columns or (subject and opened.layout != ham10000.LAYOUT):
         raise CohortError(
             f"the columns of the layout {opened.layout} are known: none can be stated"
         )
-    return _with_labels(opened) if needs_labels else opened
+    if needs_labels:
+        opened = _with_labels(opened)
+    # Archives are opened one by one, which takes a while: see `checked`.
+    return opened if opened.layout == fairseg.LAYOUT else checked(opened)
+
+
+def is_published(path: str | Path) -> bool:
+    """Say whether something lies in a published layout, or in BIDS.
+
+    Where several lists or folders could be meant it does, and has to be named.
+    """
+    source = Path(path)
+    if not source.exists() or (source / TABLE).is_file():
+        return False
+    try:
+        return bool(
+            fairseg.find_fairseg(source, None)
+            or ham10000.find_ham(source, None)
+            or bids.find_bids(source)
+        )
+    except CohortError:
+        return True
 
 
 def _published(
-    source: Path, layout: str, list_file: str | Path | None
+    source: Path,
+    layout: str,
+    list_file: str | Path | None,
+    *,
+    subject: str | None,
+    needs_image: bool,
 ) -> Cohort | None:
     """Open what is in a published layout; None for a table of any other."""
     is_table = layout == "auto" and (source / TABLE).is_file()
@@ -102,12 +131,17 @@ def _published(
     if layout in ("auto", ham10000.LAYOUT):
         table = ham10000.find_ham(source, list_file)
         if table is not None:
-            return ham10000.read_ham(table)
+            return ham10000.read_ham(table, subject=subject)
+    if layout in ("auto", bids.LAYOUT):
+        participants = bids.find_bids(source)
+        if participants is not None:
+            return bids.read_bids(participants, needs_image=needs_image)
     if layout != "auto":
         expected = {
             fairseg.LAYOUT: "a folder of data_*.npz, or a list of their names",
             ham10000.LAYOUT: "a CSV with the columns image_id, Path, Sex, Age_multi "
             "and localization, or its folder",
+            bids.LAYOUT: "participants.tsv with participant_id, beside folders sub-XX",
         }[layout]
         raise CohortError(
             f"{source.name} is not laid out as {layout}: expected {expected}"
@@ -149,7 +183,11 @@ def _table(
         seen[row.id] = row.number
         rows.append(row)
     problems.sort(key=lambda problem: problem.row)
-    return Cohort(tuple(rows), read.notices, read.table.name, problems=tuple(problems))
+    # Whatever drives a model, cases may be grouped by all that is recorded.
+    of_columns = read.columns.notices(drivers)
+    said = [notice for notice in read.notices if notice not in of_columns]
+    notices = *said, *read.columns.kept_notices()
+    return Cohort(tuple(rows), notices, read.table.name, problems=tuple(problems))
 
 
 def _with_labels(cohort: Cohort) -> Cohort:
@@ -172,49 +210,30 @@ class OpenRow:
 
     number: int
     """Place in the sequence, from 1."""
+    id: str
+    patient: Patient
     cases: Sequence[Case] = field(repr=False)
-    known: Case | CaseRow = field(repr=False)
-    """What is known of it without reading it."""
+    image: Path = Path()
+    """Its image's file; ``Path()`` where it has none but can be read all the same."""
+    labels: Path | None = None
+    prediction: Path | None = None
+    subject: str | None = None
+    marks: tuple[str, ...] = ()
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    @property
-    def id(self) -> str:
-        """The case's id."""
-        return self.known.id
+    def __repr__(self) -> str:
+        """Show the place alone, and nothing that tells whose case it is."""
+        return f"OpenRow(number={self.number})"
 
-    @property
-    def image(self) -> Path:
-        """Its image's file; ``Path()`` where it has none but is open."""
-        return Path() if isinstance(self.known, Case) else self.known.image
-
-    @property
-    def labels(self) -> Path | None:
-        """Its truth's file, if there is one."""
-        return None if isinstance(self.known, Case) else self.known.labels
-
-    @property
-    def prediction(self) -> Path | None:
-        """The file of a mask that a model made of it."""
-        return None if isinstance(self.known, Case) else self.known.prediction
-
-    @property
-    def patient(self) -> Patient:
-        """Whom it shows."""
-        return self.known.patient
-
-    @property
-    def subject(self) -> str | None:
-        """What cases of one patient or lesion share."""
-        return self.known.subject
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """By what patient and lesion are known again."""
-        return self.known.marks
-
-    @property
-    def further(self) -> Mapping[str, str]:
-        """What is known beside it."""
-        return {} if isinstance(self.known, Case) else self.known.further
+    @classmethod
+    def of(cls, cases: Sequence[Case], number: int, known: Case | CaseRow) -> OpenRow:
+        """Return the row of a case of which something is known; no pixel is kept."""
+        told = number, known.id, known.patient, cases
+        own = {"subject": known.subject, "marks": known.marks}
+        if isinstance(known, Case):
+            return cls(*told, **own)
+        files = known.image, known.labels, known.prediction
+        return cls(*told, *files, **own, further=known.further)
 
     def read(self) -> Case:
         """Return the case."""
@@ -251,7 +270,7 @@ def cohort_of(cases: Sequence[Case], *, title: str = "") -> Cohort:
             problems.append(Problem(number, "id", known.id, expected))
             continue
         seen[known.id] = number
-        rows.append(OpenRow(number, cases, known))
+        rows.append(OpenRow.of(cases, number, known))
     return Cohort(
         tuple(rows),
         title=title or title_of(cases),

@@ -20,6 +20,7 @@ from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.beside import Neighbours
 from napari_dmoe.cohorts.tables.finding import (
     TABLE,
+    TABLE_SUFFIXES,
     Found,
     read_found,
     table_at,
@@ -159,7 +160,7 @@ def entries_of(
         no image.
     """
     patient = patient or Patient()
-    if source.suffix.lower() == ".csv" or (source / TABLE).is_file():
+    if source.suffix.lower() in TABLE_SUFFIXES or (source / TABLE).is_file():
         if patient.known():
             raise CohortError(
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "

@@ -155,6 +155,17 @@ class Columns:
         """Columns of which nobody has said what they mean."""
         return tuple(name for name in self.header if name not in self.stated)
 
+    def kept_notices(self) -> list[str]:
+        """Say what was understood where cases may be grouped by every attribute."""
+        unused = "columns not used"
+        said = [each for each in self.notices() if not each.startswith(unused)]
+        names = [n for n in self.attributes if self.attribute(n) not in ATTRIBUTES]
+        kept = {*self.attributes, *self.subjects, *self._files, ""}
+        left = [_shown(name) for name in self.header if name not in kept]
+        if names:
+            said.append(f"columns kept to group by: {_listed([*map(_shown, names)])}")
+        return [*said, *([f"{unused}: {_listed(left)}"] if left else [])]
+
     def notices(self, drivers: Collection[str] | None = None) -> list[str]:
         """Say what was understood otherwise than written, and what is not used.
 

@@ -18,15 +18,18 @@ from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.matching import FolderFiles, ManyFilesError, files_below
 from napari_dmoe.cohorts.tables.reading import (
     TableRows,
-    columns_in,
     images_told,
     read_rows_of,
 )
+from napari_dmoe.cohorts.tables.telling import columns_in
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.tables import TableError, read_table
 
 TABLE = "cohort.csv"
 """Name of the table in a cohort's folder, which goes before any other."""
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+"""How names of tables end."""
 
 _MOST = 8
 """Tables of one folder that are looked into."""
@@ -165,7 +168,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for path in paths:
-        if path.suffix.lower() != ".csv" or path.name.startswith("."):
+        if path.suffix.lower() not in TABLE_SUFFIXES or path.name.startswith("."):
             continue
         try:
             if not path.is_file() or path.stat().st_size > _MOST_BYTES:

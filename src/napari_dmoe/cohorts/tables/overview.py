@@ -24,9 +24,10 @@ from napari_dmoe.cohorts.tables.columns import (
 )
 from napari_dmoe.cohorts.tables.finding import TABLE, Found, read_found, table_at
 from napari_dmoe.cohorts.tables.matching import FolderFiles
-from napari_dmoe.cohorts.tables.reading import TableRows, columns_in, lines_of
+from napari_dmoe.cohorts.tables.reading import TableRows
 from napari_dmoe.cohorts.tables.refusals import told_once
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
+from napari_dmoe.cohorts.tables.telling import columns_in, lines_of
 from napari_dmoe.imaging.tables import unescaped
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, PatientError

@@ -41,6 +41,8 @@ class RowReader:
     """Whether a row is bad whose labels' path leads nowhere."""
     needs_image: bool = True
     """Whether a row is bad, or left out, that has no image."""
+    commas: frozenset[str] = frozenset()
+    """Columns of numbers with a comma before their fractions."""
     truths: FolderFiles | None = None
     """Where labels are looked for that the table tells by name."""
     subject_cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class RowReader:
         """Return what a row names, or what is wrong with it; None without its image."""
         header = self.columns.header
         values = {
-            name: unescaped(cell.strip())
+            name: self._plain(name, unescaped(cell.strip()))
             for name, cell in zip(header, cells, strict=False)
             if name
         }
@@ -107,7 +109,7 @@ class RowReader:
         )
         if image is None and labels is None and self.files is not None:
             return None
-        patient = self._patient(values, number)
+        patient = self.patient(values, number)
         if isinstance(patient, RowError):
             wrong.append(patient)
             return None
@@ -144,6 +146,10 @@ class RowReader:
             told = error.reason, error.value
             wrong.append(RowError(self.table.name, number, *told, problems=[problem]))
         return None
+
+    def _plain(self, column: str, cell: str) -> str:
+        """Return a cell with a point before the fractions of its number."""
+        return cell.replace(",", ".") if column in self.commas else cell
 
     def _too_many(self, number: int, n_cells: int) -> RowError:
         n = len(self.columns.header)
@@ -232,7 +238,8 @@ class RowReader:
                 return path
         return None
 
-    def _patient(self, values: Mapping[str, str], number: int) -> Patient | RowError:
+    def patient(self, values: Mapping[str, str], number: int) -> Patient | RowError:
+        """Return whom cells by column show, or what is wrong with them."""
         stated = {
             name: value
             for column, name in self._attributes

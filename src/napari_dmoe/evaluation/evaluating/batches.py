@@ -98,7 +98,7 @@ class Reader:
 
     def one(self, number: int, row: CaseRow) -> ReadCase:
         """Return one case; whatever is wrong with it stops no other."""
-        read = ReadCase(number, row)
+        read, before = ReadCase(number, row), self.labels.so_far()
         try:
             self._fill(read)
         except Cancelled:
@@ -107,6 +107,8 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - it is told
             read.failed = failed(error)
             read.joined = None
+            # Labels that cannot be read decide nothing of the others'.
+            self.labels.go_on(before)
             with suppress(ValueError, OSError):
                 read.patient = row.patient
         read.understood = self.labels.notices_of(row.id)

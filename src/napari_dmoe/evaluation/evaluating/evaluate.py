@@ -127,7 +127,7 @@ def evaluate(
     >>> from napari_dmoe.phantoms.kinds import KINDS
     >>> with TemporaryDirectory() as folder:
     ...     found = evaluate(
-    ...         load_checkpoint("skin-phantom"), KINDS["skin"].cohort(2), folder
+    ...         load_checkpoint("skin-phantom"), [*KINDS["skin"].cohort(2)], folder
     ...     )
     >>> [case.status for case in found]
     ['scored', 'scored']

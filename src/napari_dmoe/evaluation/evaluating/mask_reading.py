@@ -222,4 +222,3 @@ def spacing_of(*images: SpatialImage) -> tuple[tuple[float, ...] | None, str]:
         if factor is not None:
             return tuple(side * factor for side in image.spacing), "mm"
     return None, "px"
-

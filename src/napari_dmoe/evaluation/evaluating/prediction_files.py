@@ -21,7 +21,7 @@ from napari_dmoe.imaging.mask_likeness import MASK_WORDS, mask_base
 
 _WORDS = rf"{MASK_WORDS}|predictions?|preds?|predicted|outputs?|results?"
 _CHANNEL = re.compile(r"(?P<base>.+)_\d{4}", re.DOTALL)
-"""How nnU-Net calls the first channel of a case's image, which its masks are without."""
+"""How nnU-Net calls a channel of a case; its masks are called without."""
 
 _SHOWN = 3
 """Files that a message names."""

@@ -255,11 +255,25 @@ def png_of(
 
     figure = Figure(figsize=(width, height_of(series)))
     draw_groups(figure, series, score=score, kind=kind, look=look)
+    _fit(figure, series)
     return _png(figure)
+
+
+def _fit(figure: Figure, series: Sequence[Series]) -> None:
+    """Leave room for the labels, told from their length: a layout would draw twice."""
+    width, height = (float(side) for side in figure.get_size_inches())
+    longest = max((len(_short(name)) for name in groups_drawn(series)), default=0) + 9
+    figure.set_layout_engine("none")
+    figure.subplots_adjust(
+        left=min(0.5, (0.25 + 0.078 * longest) / width),
+        right=1 - 0.15 / width,
+        bottom=0.5 / height,
+        top=1 - (0.35 if len(series) > 1 else 0.08) / height,
+    )
 
 
 def _png(figure: Figure) -> bytes:
     written = io.BytesIO()
     plain: Mapping[str, None] = {"Software": None}  # a version is no part of a picture
-    figure.savefig(written, format="png", dpi=170, metadata=plain, transparent=True)
+    figure.savefig(written, format="png", dpi=150, metadata=plain, transparent=True)
     return written.getvalue()

@@ -18,7 +18,7 @@ from napari_dmoe.evaluation.groups.summary import GroupSummary, summarise
 from napari_dmoe.evaluation.groups.table import GroupRow
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import Cell, hidden_cells
-from napari_dmoe.evaluation.scoring.metrics import METRICS
+from napari_dmoe.evaluation.scoring.metrics import METRICS, Metric
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
 
@@ -170,10 +170,14 @@ def measured_pairs(
 
 
 def unit_of(evaluated: Evaluated, metric: str) -> str:
-    """Return the unit of a length; of cases in mm and px both are named."""
-    if not METRICS[metric].is_length:
+    """Return the unit of a length or size; of cases in mm and px both are named."""
+    own = METRICS[metric]
+    if not (own.is_length or own.is_size):
         return ""
-    return " and ".join(sorted({case.unit for case in evaluated if case.scores}))
+    units = sorted({case.unit for case in evaluated if case.scores})
+    if own.is_size:
+        units = ["mm² or mm³" if unit == "mm" else unit for unit in units]
+    return " and ".join(units)
 
 
 def _summary(
@@ -221,7 +225,7 @@ def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
         mean=table.statistics["mean"],
         **estimates,
         **further,
-        worst_group=_worst(shown, higher_is_better=summary.higher_is_better),
+        worst_group=_worst(shown, METRICS[summary.metric]),
         cells=cells,
         left_out=table.left_out,
         notes=summary.notes if is_whole else _without_counts(summary),
@@ -253,7 +257,11 @@ def _cell(row: GroupRow, summary: GroupSummary, is_hidden: bool) -> GroupCell:
     )
 
 
-def _worst(cells: Sequence[GroupCell], *, higher_is_better: bool) -> str | None:
-    pick = min if higher_is_better else max
-    found = pick(cells, key=lambda cell: cell.mean.value, default=None)
+def _worst(cells: Sequence[GroupCell], metric: Metric) -> str | None:
+    def badness(cell: GroupCell) -> float:
+        mean = cell.mean.value
+        return -mean if metric.higher_is_better else abs(mean)
+
+    # Of equals the first, in the order of the groups.
+    found = max(cells, key=badness, default=None)
     return None if found is None else found.value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 from skimage.transform import resize
 
+from napari_dmoe.cohorts.layouts.fairseg_rows import FairSegRow
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
 from napari_dmoe.evaluation.groups.groupings import Grouping
 from napari_dmoe.evaluation.reporting.options import ReportOptions
@@ -26,6 +27,9 @@ from napari_dmoe.inference.pictures.drawing import Picture, picture_of
 TRUTH_COLOUR = (86, 180, 233)
 PREDICTION_COLOUR = (230, 159, 0)
 """Outlines: Okabe and Ito's sky blue and orange, told apart by everybody."""
+
+ARCHIVE = ".npz"
+"""How names of FairSeg's files end, which hold the image and the mask."""
 
 _SIDE = 360
 """Pixels of a picture along its longer side."""
@@ -85,11 +89,15 @@ def worst_cases(
     return tuple(found)
 
 
+_MOST_SCORES = 3
+
+
 def _scores(
     case: ScoredCase, region: str, metrics: Sequence[str]
 ) -> list[tuple[str, float]]:
     scores = ((METRICS[m].title, case.score(region, m)) for m in metrics)
-    return [(title, score.value) for title, score in scores if score is not None]
+    there = [(title, score.value) for title, score in scores if score is not None]
+    return there[:_MOST_SCORES]
 
 
 def picture_of_case(case: ScoredCase) -> bytes:
@@ -98,11 +106,11 @@ def picture_of_case(case: ScoredCase) -> bytes:
     Of a volume the slice with most of either mask; without an image the masks on a dark
     ground. Empty where no mask can be read, or they do not lie on one grid.
     """
-    truth, prediction = (_labels(path) for path in (case.labels, case.prediction))
+    image, truth = _image_and_truth(case)
+    prediction = _labels(case.prediction)
     known = [mask for mask in (truth, prediction) if mask is not None]
     if not known or len({mask.shape for mask in known}) > 1:
         return b""
-    image = _image(case.image)
     planes = [np.zeros_like(known[0]) if m is None else m for m in (truth, prediction)]
     if known[0].ndim == len(SPATIAL_AXES):
         sizes = sum((mask != 0).sum((1, 2)) for mask in known)
@@ -110,7 +118,38 @@ def picture_of_case(case: ScoredCase) -> bytes:
         planes = [mask[number] for mask in planes]
         image = _slice_of(image, number, known[0].shape)
     picture = _picture(image, planes[0].shape)
+    if picture is None:
+        around = _around(planes)
+        planes = [mask[around] for mask in planes]
+        picture = np.full((*planes[0].shape, 3), _DARK, np.uint8)
     return _jpeg(_outlined(picture, planes[0], planes[1]))
+
+
+def _image_and_truth(
+    case: ScoredCase,
+) -> tuple[SpatialImage | None, NDArray[Any] | None]:
+    """Return the image and the truth's labels, None for what cannot be read."""
+    path = case.image or case.labels
+    if path is None or path.suffix.casefold() != ARCHIVE:
+        return _image(case.image), _labels(case.labels)
+    try:
+        read = FairSegRow(case.number, case.id, path).read()
+    except (ValueError, OSError):
+        return None, None
+    return read.image, None if read.labels is None else np.asarray(read.labels.data)
+
+
+def _around(planes: Sequence[NDArray[Any]]) -> tuple[slice, slice]:
+    """Return a square of the plane around all masks, with as much room again."""
+    where = np.argwhere(sum((mask != 0).astype(int) for mask in planes))
+    if not len(where):
+        return slice(None), slice(None)
+    low, high = where.min(0), where.max(0) + 1
+    half = int((high - low).max())
+    middle = (low + high) // 2
+    starts = np.maximum(middle - half, 0)
+    rows, columns = (slice(int(s), int(s) + 2 * half) for s in starts)
+    return rows, columns
 
 
 def _labels(path: Path | None) -> NDArray[Any] | None:
@@ -146,13 +185,13 @@ def _slice_of(
     return SpatialImage(plane, tuple(a for a in image.axes if a != "z"))
 
 
-def _picture(image: SpatialImage | None, shape: tuple[int, ...]) -> Picture:
-    """Return the image as a picture of the masks' shape, or a dark ground."""
+def _picture(image: SpatialImage | None, shape: tuple[int, ...]) -> Picture | None:
+    """Return the image as a picture of the masks' shape; None where it has another."""
     if image is not None and {"y", "x"} <= set(image.axes):
         picture = picture_of(image)
         if picture.shape[:2] == shape:
             return picture
-    return np.full((*shape, 3), _DARK, np.uint8)
+    return None
 
 
 def _outlined(picture: Picture, truth: NDArray[Any], found: NDArray[Any]) -> Picture:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError, Region
 from napari_dmoe.imaging.label_values import (
@@ -28,7 +27,9 @@ from napari_dmoe.imaging.label_values import (
 def checked(
     predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return both label arrays as classes.
+    """Return both label arrays as classes, within the box around what either shows.
+
+    Nothing outside of it changes a score, and most of an image is outside.
 
     Raises
     ------
@@ -36,23 +37,28 @@ def checked(
         For probabilities, masks of 0 and 255 where there are several classes, masked
         pixels, and where one array numbers its classes otherwise than the other.
     """
+    predicted = _whole("prediction", predicted)
+    truth = _whole("truth", truth)
+    if predicted.shape == truth.shape and 0 not in _measured(regions):
+        box = _box_around((predicted != 0) | (truth != 0))
+        predicted, truth = predicted[box], truth[box]
     predicted = _as_classes("prediction", predicted, regions)
     truth = _as_classes("truth", truth, regions)
     _refuse_other_numbers(predicted, truth, regions)
     return predicted, truth
 
 
-def within_box(
-    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return both label arrays within the box around what either shows.
-
-    Nothing outside of it changes a score, and most of an image is outside.
-    """
-    if predicted.shape != truth.shape or 0 in _measured(regions):
-        return predicted, truth
-    found = ndimage.find_objects(((predicted != 0) | (truth != 0)).astype(np.uint8))
-    return (predicted[found[0]], truth[found[0]]) if found else (predicted, truth)
+def _box_around(shown: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the box around what is shown, a pixel wider; all of it without any."""
+    box: list[slice] = []
+    for axis, n in enumerate(shown.shape):
+        others = tuple(other for other in range(shown.ndim) if other != axis)
+        found = np.flatnonzero(shown[tuple(box)].any(others))
+        if not found.size:
+            return (slice(None),) * shown.ndim
+        # A pixel more on each side, so that the background is among the labels.
+        box.append(slice(max(0, int(found[0]) - 1), min(n, int(found[-1]) + 2)))
+    return tuple(box)
 
 
 def _measured(regions: Sequence[Region]) -> set[int]:
@@ -79,19 +85,23 @@ def _refuse_other_numbers(
             )
 
 
-def _as_classes(
-    what: str, masks: NDArray[Any], regions: Sequence[Region]
-) -> NDArray[Any]:
-    """Return labels as classes, of which the regions name those that are measured."""
+def _whole(what: str, masks: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as whole numbers."""
     if np.ma.is_masked(masks):
         raise MetricError(
             f"the {what} has masked pixels, and whether they belong to a class is not "
             "known: fill them, or leave them out of both masks"
         )
     try:
-        values = whole_numbers(np.asarray(masks))
+        return whole_numbers(np.asarray(masks))
     except LabelError as error:
         raise MetricError(f"the {what}: {error}") from error
+
+
+def _as_classes(
+    what: str, values: NDArray[Any], regions: Sequence[Region]
+) -> NDArray[Any]:
+    """Return labels as classes, of which the regions name those that are measured."""
     classes = _measured(regions)
     most = max(classes, default=1)
     if not values.size or int(values.max()) <= most:

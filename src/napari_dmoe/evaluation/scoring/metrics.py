@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.evaluation.scoring.label_pair import checked, within_box
+from napari_dmoe.evaluation.scoring.label_pair import checked
 from napari_dmoe.evaluation.scoring.mask_pair import (
     MaskPair,
     MetricError,
@@ -305,7 +305,7 @@ def measure_case(
         raise MetricError(
             f"there is no convention {convention!r}: use default or reference"
         )
-    labels = within_box(*checked(predicted, truth, regions), regions)
+    labels = checked(predicted, truth, regions)
     scores = []
     for region in regions:
         pair = MaskPair.of(

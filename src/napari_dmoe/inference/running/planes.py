@@ -183,7 +183,8 @@ class PlaneRun:
     def _keep(self, number: int, logits: Tensor, progress: ProgressHook) -> None:
         """Turn one plane's logits (V, S, K, h, w) into labels.
 
-        A plane of a single value stays background, whatever the network makes of it.
+        A plane of a single value stays background, whatever the network makes of it;
+        at the network's samples, as published, it is what the network makes of it.
         """
         n = max(1, self.n_restored)
         parts = [part_of(progress, i, n) for i in range(n)]
@@ -192,7 +193,7 @@ class PlaneRun:
         # One known value: logits, as published; their order is the probabilities'.
         is_plain = logits.shape[:2] == (1, 1)
         scores = logits[0, 0] if is_plain else mixed
-        if number not in self.constant:
+        if number not in self.constant or not self.is_at_source:
             self._draw(scores, self.labels[number], parts[0])
             # Likewise for each value of a mixture, so that it is what it is alone.
             alone = logits[:, 0] if logits.shape[1] == 1 else probabilities

@@ -119,7 +119,7 @@ def view_kept(viewer: ViewerModel, image: Image) -> Iterator[None]:
 
 def look_at(
     viewer: ViewerModel,
-    image: Image,
+    image: Layer,
     named: Mapping[str, float],
     ends: Mapping[str, tuple[float, float]],
 ) -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.viewer.fairness.opening.layer_data import CaseLayerData
-from napari_dmoe.viewer.layers.camera import show_plane
+from napari_dmoe.viewer.layers.camera import look_at, show_plane
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import edits_of
@@ -151,8 +152,8 @@ class CaseLayers:
             raise RuntimeError("there is nothing to show of this case")
         self._show_prediction(known, whose)
         self._session.showing.show(lead)
-        if made is not None and made.plane is not None:
-            show_plane(self._session.viewer, lead, made.plane)
+        if made is not None:
+            _look_at(self._session.viewer, lead, made)
         self._open[whose.key] = self._open.pop(whose.key)  # the latest comes last
         self.let_go()
 
@@ -218,12 +219,12 @@ class CaseLayers:
 
     def _bring_patient(self, whose: WhoseCase, image: Image) -> None:
         """Bring the patient of the case, unless somebody said something of them."""
-        from napari_dmoe.models.naming import heard_of
-
         session, patient = self._session, whose.case.patient
         if session.patient_of(image).known():
             return
         if session.model is not None:  # no form could correct what it does not show
+            from napari_dmoe.models.naming import heard_of  # it imports torch
+
             names = [each.name for each in session.model.card.attributes]
             patient = heard_of(patient, names)
         session.set_patient(image, patient, FROM_TABLE)
@@ -322,6 +323,15 @@ class CaseLayers:
         ours |= {frame} if frame is not None else set()
         layers = session.showing.layers_of(lead)
         return all(each in ours and not _is_painted(each) for each in layers)
+
+
+def _look_at(viewer: ViewerModel, lead: Layer, made: CaseLayerData) -> None:
+    """Show the plane in which most is wrong; of masks alone, what there is of them."""
+    if made.plane is not None:
+        show_plane(viewer, lead, made.plane)
+    if made.ends is not None:
+        named = {} if made.plane is None else {"z": float(made.plane)}
+        look_at(viewer, lead, named, dict(zip("yx", made.ends, strict=True)))
 
 
 def _labels(made: LayerData) -> Labels:

@@ -49,6 +49,9 @@ class CaseLayerData:
     """Whether the prediction was computed again."""
     plane: int | None = None
     """Of a volume, the plane with the most errors, or else the most of the truth."""
+    ends: tuple[tuple[float, float], tuple[float, float]] | None = None
+    """Where truth and prediction begin and end along y and x; None where both are
+    empty, and beside an image."""
 
 
 def layers_of(
@@ -93,7 +96,20 @@ def layers_of(
         n_errors=counts,
         is_computed=read.is_computed,
         plane=_fullest(errors) if sum(counts) else _fullest(truth),
+        ends=None if image is not None else _ends(truth, errors),
     )
+
+
+def _ends(
+    *made: LayerData | None,
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Return where masks begin and end along y and x, all planes together."""
+    seen = [each[0] != 0 for each in made if each is not None]
+    if not any(each.any() for each in seen):
+        return None
+    flat = np.any([each.any(tuple(range(each.ndim - 2))) for each in seen], axis=0)
+    rows, columns = (np.flatnonzero(flat.any(axis)) for axis in (1, 0))
+    return (float(rows[0]), float(rows[-1])), (float(columns[0]), float(columns[-1]))
 
 
 def _fullest(made: LayerData | None) -> int | None:

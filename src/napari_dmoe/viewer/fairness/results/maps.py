@@ -81,10 +81,7 @@ class ErrorMapsControl(Control):
         region = figures.asked.region
         facts = audit.evaluated.facts
         masks = _Masks(
-            [
-                _files(audit, place, facts.classes)
-                for place in range(len(audit.evaluated))
-            ],
+            [_files(audit, case, facts.classes) for case in audit.evaluated],
             grouping.of_case,
             grouping.values,
             region,
