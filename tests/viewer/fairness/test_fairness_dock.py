@@ -110,7 +110,8 @@ def test_it_goes_on_while_it_moves_and_stops_when_it_is_closed(
     window.window.remove_dock_widget(dock)
     qtbot.waitUntil(lambda: not dock.work.is_busy)
     assert dock.audits.all == ()
-    dock.deleteLater()
+    with qtbot.waitSignal(dock.destroyed):
+        dock.deleteLater()
 
 
 def test_importing_the_dock_loads_no_torch() -> None:
