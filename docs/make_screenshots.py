@@ -12,6 +12,7 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from screenshots.contact_sheet import make_contact_sheet
+from screenshots.fairness import fairness
 from screenshots.fine_tune import fine_tune
 from screenshots.routing import routing_fundus, routing_pelvis, routing_skin
 from screenshots.segment import ct, many, pelvis, phantom, retina, skin, states
@@ -35,6 +36,7 @@ SCENES = (
     *(whatif_sweep, whatif_experts, whatif_noise, whatif_replay),
     whatif_volume,
     fine_tune,
+    fairness,
 )
 
 

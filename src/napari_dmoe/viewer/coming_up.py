@@ -14,7 +14,7 @@ from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.fairness.dock import HEIGHT, FairnessDock
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.samples import is_sample
-from napari_dmoe.viewer.ui.docking import bring_up, docked, settle_at_bottom
+from napari_dmoe.viewer.ui.docking import bring_up, docked, settle
 from napari_dmoe.viewer.ui.shortcut import NEXT, PREVIOUS, has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
@@ -68,10 +68,11 @@ class OneFairnessDock(FairnessDock):
         there = None if window is None else docked(window, FairnessDock)
         if window is None or there is None:
             there = FairnessDock(napari_viewer)
-        else:
-            with there.moving():
-                window.remove_dock_widget(there)
-        settle_at_bottom(there, FAIRNESS, HEIGHT)
+            settle(there, FAIRNESS, HEIGHT)
+            return there
+        settle(there, FAIRNESS, HEIGHT)
+        with there.moving():
+            window.remove_dock_widget(there)
         return there
 
 

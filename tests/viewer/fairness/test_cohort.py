@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fairness_desk import PROBLEM, FairnessDesk, drop, make_cohort
+from PIL import Image as Picture
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.cohorts.tables.rows import CohortRow
@@ -129,7 +130,7 @@ def test_a_column_is_put_right_and_the_cohort_read_anew(
 ) -> None:
     desk = make_fairness(open_cohort=open_cohort)
     table = tmp_path / "cohort.csv"
-    (tmp_path / "a.png").touch()
+    Picture.new("L", (8, 8)).save(tmp_path / "a.png")
     table.write_text("image,grp\na.png,north\n", encoding="utf-8")
     desk.read(table)
     assert desk.dock.cohort.columns.combos == {}

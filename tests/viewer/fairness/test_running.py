@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evaluations import make_evaluated
 from fairness_desk import FairnessDesk, drop, make_cohort
 from napari.utils.notifications import Notification
 from qtpy.QtCore import QThreadPool
@@ -13,8 +15,11 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.evaluation.evaluating.case_table import CASES
 from napari_dmoe.evaluation.evaluating.journal import JOURNAL
+from napari_dmoe.evaluation.evaluating.scored import Evaluated
 from napari_dmoe.viewer.fairness.cohort import control
+from napari_dmoe.viewer.fairness.compared.subjects import COLUMN_SUBJECT
 from napari_dmoe.viewer.fairness.running import auditing, report
+from napari_dmoe.viewer.fairness.running.auditing import Done, outcome
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -37,6 +42,17 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_the_names_of_files_are_those_of_the_engines() -> None:
     assert auditing.JOURNAL == JOURNAL
     assert control.CASES == CASES
+
+
+def test_what_was_decided_and_what_failed_is_said() -> None:
+    evaluated = make_evaluated(3, title="a model")
+    failed = replace(evaluated.cases[1], status="failed")
+    facts = evaluated.facts.model_copy(update={"notices": ("ages are mixed",)})
+    cases = (evaluated.cases[0], failed, evaluated.cases[2])
+    done = Done(COLUMN_SUBJECT, Evaluated(cases, facts))
+    assert outcome([done, done], "out") == (
+        "Audited 3 cases, 2 compared, into out. 2 failed. Ages are mixed."
+    )
 
 
 def test_a_cohort_is_audited_and_looked_at(desk: FairnessDesk, source: Path) -> None:

@@ -18,7 +18,6 @@ from napari.layers import Image, Labels, Layer
 from napari_dmoe.imaging.disk.states import state_of
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.imaging.spatial import ImageReadError
-from napari_dmoe.models.naming import heard_of
 from napari_dmoe.purpose import reason
 from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
@@ -282,6 +281,8 @@ class Visits:
             return
         model = session.model
         if model is not None:  # no form could correct a column that it does not show
+            from napari_dmoe.models.naming import heard_of  # it imports torch
+
             patient = heard_of(patient, [each.name for each in model.card.attributes])
         session.set_patient(image, patient, FROM_TABLE)
 

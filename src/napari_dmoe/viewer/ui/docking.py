@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import npe2
@@ -51,27 +52,40 @@ def contributed_widget(title: str) -> Any:
     return next(each.get_callable() for each in ours if each.display_name == title)
 
 
-def settle_at_bottom(widget: QWidget, title: str, height: int) -> None:
-    """Let a widget that napari is about to dock go to the bottom of its window.
+def settle(widget: QWidget, title: str, height: int) -> None:
+    """Let a widget that napari is about to dock go to its place in the window.
 
-    What the manifest says of its place is not heard yet (napari 0.9): it comes to the
-    right. napari remembers where a person has put it, and there it stays.
+    That is where it was, if it was somewhere; else the bottom, unless napari remembers
+    that a person has put it elsewhere. What the manifest says of a place is not heard
+    yet (napari 0.9): everything comes to the right.
     """
+    before, _ = _place(widget)
     remembered = get_settings().application.plugin_widget_positions
-    if _named(title) not in remembered:
-        QTimer.singleShot(0, lambda: _settle(widget, height))
+    if before is None and _named(title) not in remembered:
+        before = Qt.DockWidgetArea.BottomDockWidgetArea
+    if before is not None:
+        QTimer.singleShot(0, partial(_settle, widget, before, height))
 
 
-def _settle(widget: QWidget, height: int) -> None:
-    holder = widget.parentWidget() if isalive(widget) else None
+def _settle(widget: QWidget, area: Qt.DockWidgetArea, height: int) -> None:
+    there, window = _place(widget) if isalive(widget) else (None, None)
+    holder = widget.parentWidget() if there is not None else None
+    if window is None or not isinstance(holder, QDockWidget):
+        return
+    if there != area:
+        window.addDockWidget(area, holder)
+        holder.show()
+    if area == Qt.DockWidgetArea.BottomDockWidgetArea:
+        window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
+
+
+def _place(widget: QWidget) -> tuple[Qt.DockWidgetArea | None, QMainWindow | None]:
+    """Return in which area of which window a widget is docked; None where in none."""
+    holder = widget.parentWidget()
     window = None if holder is None else holder.parentWidget()
     if not isinstance(holder, QDockWidget) or not isinstance(window, QMainWindow):
-        return
-    bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-    if window.dockWidgetArea(holder) != bottom:
-        window.addDockWidget(bottom, holder)
-        holder.show()
-    window.resizeDocks([holder], [height], Qt.Orientation.Vertical)
+        return None, None
+    return window.dockWidgetArea(holder), window
 
 
 def _named(title: str) -> str:

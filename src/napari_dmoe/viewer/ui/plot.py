@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,10 @@ class Plot(QWidget):
         self.figure = Figure(size, dpi=_DPI * ratio)
         canvas = FigureCanvasAgg(self.figure)
         self._paint(self.figure)
-        canvas.draw()
+        with warnings.catch_warnings():
+            # A dock that is dragged small has no room for axes: nobody need be told.
+            warnings.filterwarnings("ignore", ".*layout not applied", UserWarning)
+            canvas.draw()
         drawn, form = bytes(canvas.buffer_rgba()), QImage.Format.Format_RGBA8888
         self._image = QImage(drawn, *canvas.get_width_height(), form).copy()
         self._image.setDevicePixelRatio(ratio)

@@ -179,7 +179,7 @@ def told(reading: Reading) -> Reading:
         found=tuple(_found(reading)),
         attributes=tuple(_attributes(reading)),
         problems=() if cohort is None else tuple(cohort.problems),
-        notices=() if cohort is None else tuple(map(_sentence, cohort.notices)),
+        notices=() if cohort is None else tuple(map(sentence, cohort.notices)),
         columns=tuple(_columns(overview)),
         meanings=tuple(_meanings(overview)),
     )
@@ -326,7 +326,8 @@ def _meanings(overview: Overview | None) -> Iterator[Meaning]:
         yield Meaning(key, MEANINGS.get(key, plain))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a text as a whole sentence, with the dock's advice."""
     text = in_dock(text).strip()
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 

@@ -40,6 +40,8 @@ COLUMNS = (
 _MOST_PROBLEMS = 200
 """Problems that the table shows; all are written when the audit is run."""
 _MOST_LINES = 6
+LEAST_COMBO = 60
+"""Width of a box whose text may be cut, in pixels."""
 
 
 class CohortSection(QWidget):
@@ -123,6 +125,7 @@ class CohortSection(QWidget):
             "Cohorts that were read before, and phantoms of other kinds.",
         )
         self.other_combo.setPlaceholderText("Recent, and other phantoms")
+        self.other_combo.setMinimumWidth(LEAST_COMBO)  # else as wide as this text
         self.other_combo.activated.connect(self._on_other)
 
     def _make_problems(self) -> None:

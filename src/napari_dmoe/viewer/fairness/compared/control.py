@@ -130,8 +130,12 @@ class ComparedControl(Control):
             self._section, "Folder for the audit", str((self.output or Path()).parent)
         )
         if folder:
-            self._output = Path(folder)
-            self._show()
+            self.write_into(Path(folder))
+
+    def write_into(self, folder: Path) -> None:
+        """Write what comes of this cohort into a folder from now on."""
+        self._output = folder
+        self._show()
 
     def _on_model(self) -> None:
         """Another model is loaded: what it was is not what it is."""

@@ -10,7 +10,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
-from napari_dmoe.viewer.fairness.cohort.view import dropped_path
+from napari_dmoe.viewer.fairness.cohort.view import LEAST_COMBO, dropped_path
 from napari_dmoe.viewer.ui.parts import (
     button,
     column,
@@ -54,6 +54,7 @@ class ComparedSection(QWidget):
             "Add a model", "Another model that the cohort is segmented with."
         )
         self.add_combo.setPlaceholderText("Add a model…")
+        self.add_combo.setMinimumWidth(LEAST_COMBO)
         self.add_combo.activated.connect(self._on_add)
         self.masks_button = button(
             "Masks…",

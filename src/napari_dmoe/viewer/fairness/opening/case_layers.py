@@ -219,12 +219,12 @@ class CaseLayers:
 
     def _bring_patient(self, whose: WhoseCase, image: Image) -> None:
         """Bring the patient of the case, unless somebody said something of them."""
-        from napari_dmoe.models.naming import heard_of
-
         session, patient = self._session, whose.case.patient
         if session.patient_of(image).known():
             return
         if session.model is not None:  # no form could correct what it does not show
+            from napari_dmoe.models.naming import heard_of  # it imports torch
+
             names = [each.name for each in session.model.card.attributes]
             patient = heard_of(patient, names)
         session.set_patient(image, patient, FROM_TABLE)

@@ -71,8 +71,8 @@ class Computing:
             if loaded.sha256 == wanted:
                 return loaded
         raise NoModelError(
-            f"its prediction was not kept, and the model {self.facts.model} is not at "
-            "hand: open it in the dMoE dock, or evaluate again and keep the masks"
+            f"it was not kept, and the model {self.facts.model} is not at hand: open "
+            "it in the dMoE dock, or evaluate again and keep the masks"
         )
 
 

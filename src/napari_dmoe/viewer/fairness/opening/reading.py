@@ -112,8 +112,10 @@ def read_case(files: CaseFiles, *, compute: Computed | None = None) -> ReadMasks
         )
         record = None if path is None else _record_of(path)
     elif compute is not None and image is not None:
-        prediction, is_computed = compute(image), True
-        said.append(f"{NOT_KEPT} It was computed again.")
+        seen = image
+        prediction = _noted(said, "The prediction", lambda: compute(seen))
+        is_computed = prediction is not None
+        said += [f"{NOT_KEPT} It was computed again."] if is_computed else []
     elif files.case.status not in ("no prediction", "failed"):
         said.append(_why_no_prediction(files))
     if files.case.said:

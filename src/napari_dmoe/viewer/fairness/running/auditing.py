@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fairness.cohort.reading import n_cases, sentence
 from napari_dmoe.viewer.fairness.compared.subjects import COLUMN, LOADED, Sort, Subject
 
 if TYPE_CHECKING:
@@ -109,3 +111,14 @@ def _one(
 def is_stopped(folder: Path) -> bool:
     """Say whether an audit into a folder, or one beside it, was begun and not ended."""
     return any(folder.parent.glob(f"{glob.escape(folder.name)}*/{JOURNAL}"))
+
+
+def outcome(done: Sequence[Done], output: str, why_slow: str = "") -> str:
+    """Say what was audited, what could not be scored, and what was decided."""
+    n, cases = len(done[0].evaluated), [case for e in done for case in e.evaluated]
+    odd = Counter(case.status for case in cases if case.status != "scored")
+    compared = f", {len(done):,} compared" if len(done) > 1 else ""
+    said = [f"Audited {n_cases(n)}{compared}, into {output}"]
+    said += [", ".join(f"{n:,} {status}" for status, n in odd.items())]
+    said += [note for each in done for note in each.evaluated.facts.notices]
+    return " ".join(map(sentence, dict.fromkeys(filter(None, (*said, why_slow)))))

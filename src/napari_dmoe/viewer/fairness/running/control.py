@@ -21,6 +21,7 @@ from napari_dmoe.viewer.fairness.running.auditing import (
     Task,
     Teller,
     is_stopped,
+    outcome,
     run_audit,
 )
 from napari_dmoe.viewer.fairness.shelf import Audit, Audits
@@ -119,12 +120,9 @@ class RunControl(Control):
         self._n_done += 1
 
     def _on_done(self, made: Timed) -> str:
-        done: list[Done] = made.found
         output = self._task_output()
         self._task = None
-        n, said = len(done[0].evaluated), made.why_slow
-        what = f", {len(done):,} compared" if len(done) > 1 else ""
-        return f"Audited {n_cases(n)}{what}, into {output}. {said}".strip()
+        return outcome(made.found, output, made.why_slow)
 
     def _on_stopped(self) -> str:
         self._task = None
