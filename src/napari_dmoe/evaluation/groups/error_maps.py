@@ -192,10 +192,23 @@ def onto_grid(mask: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.float
     """
     if not mask.any():
         return np.zeros(tuple(shape))
-    found = mask.astype(np.float64)
+    box = _box(mask)  # most of a volume is right: what is not takes a small part
+    found = mask[box].astype(np.float64)
     for axis, (n, m) in enumerate(zip(mask.shape, shape, strict=True)):
-        found = np.moveaxis(np.tensordot(_weights(n, m), found, (1, axis)), 0, axis)
+        weights = _weights(n, m)[:, box[axis]]
+        found = np.moveaxis(np.tensordot(weights, found, (1, axis)), 0, axis)
     return found
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the smallest box around what is true of a mask."""
+    slices, inner = [], mask
+    for axis in range(mask.ndim):
+        others = tuple(each for each in range(mask.ndim) if each != axis)
+        there = np.flatnonzero(inner.any(others))
+        slices.append(slice(int(there[0]), int(there[-1]) + 1))
+        inner = inner[(slice(None),) * axis + (slices[-1],)]
+    return tuple(slices)
 
 
 @lru_cache(maxsize=64)
