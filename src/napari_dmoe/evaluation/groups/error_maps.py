@@ -226,16 +226,13 @@ def _weights(n: int, m: int) -> NDArray[np.float64]:
 def _said(shape: tuple[int, ...]) -> str:
     if not shape:
         return ""
-    listed = " x ".join(map(str, shape))
+    listed, is_flat = " x ".join(map(str, shape)), len(shape) == 2
+    whole, part = ("image", "area") if is_flat else ("volume", "volume")
     return (
-        f"Each case's whole image was stretched onto {listed} samples "
+        f"Each case's whole {whole} was stretched onto {listed} samples "
         f"({', '.join(_AXES[-len(shape) :])}), of which each holds the share of its "
-        "area that is wrong; every case weighs alike. Nothing was registered or "
-        "mirrored: left and right eyes lie as they were taken."
-        if len(shape) == 2
-        else f"Each case's whole volume was stretched onto {listed} samples "
-        f"({', '.join(_AXES)}), of which each holds the share of its volume that is "
-        "wrong; every case weighs alike. Nothing was registered."
+        f"{part} that is wrong; every case weighs alike. Nothing was registered or "
+        "mirrored."
     )
 
 
