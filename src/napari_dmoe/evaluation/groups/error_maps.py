@@ -192,10 +192,23 @@ def onto_grid(mask: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.float
     """
     if not mask.any():
         return np.zeros(tuple(shape))
-    found = mask.astype(np.float64)
+    box = _box(mask)  # most of a volume is right: what is not takes a small part
+    found = mask[box].astype(np.float64)
     for axis, (n, m) in enumerate(zip(mask.shape, shape, strict=True)):
-        found = np.moveaxis(np.tensordot(_weights(n, m), found, (1, axis)), 0, axis)
+        weights = _weights(n, m)[:, box[axis]]
+        found = np.moveaxis(np.tensordot(weights, found, (1, axis)), 0, axis)
     return found
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the smallest box around what is true of a mask."""
+    slices, inner = [], mask
+    for axis in range(mask.ndim):
+        others = tuple(each for each in range(mask.ndim) if each != axis)
+        there = np.flatnonzero(inner.any(others))
+        slices.append(slice(int(there[0]), int(there[-1]) + 1))
+        inner = inner[(slice(None),) * axis + (slices[-1],)]
+    return tuple(slices)
 
 
 @lru_cache(maxsize=64)
@@ -213,16 +226,13 @@ def _weights(n: int, m: int) -> NDArray[np.float64]:
 def _said(shape: tuple[int, ...]) -> str:
     if not shape:
         return ""
-    listed = " x ".join(map(str, shape))
+    listed, is_flat = " x ".join(map(str, shape)), len(shape) == 2
+    whole, part = ("image", "area") if is_flat else ("volume", "volume")
     return (
-        f"Each case's whole image was stretched onto {listed} samples "
+        f"Each case's whole {whole} was stretched onto {listed} samples "
         f"({', '.join(_AXES[-len(shape) :])}), of which each holds the share of its "
-        "area that is wrong; every case weighs alike. Nothing was registered or "
-        "mirrored: left and right eyes lie as they were taken."
-        if len(shape) == 2
-        else f"Each case's whole volume was stretched onto {listed} samples "
-        f"({', '.join(_AXES)}), of which each holds the share of its volume that is "
-        "wrong; every case weighs alike. Nothing was registered."
+        f"{part} that is wrong; every case weighs alike. Nothing was registered or "
+        "mirrored."
     )
 
 

@@ -178,7 +178,8 @@ class CaseLayers:
             self._add(lead, None)
         elif lead is None:
             known = self._stand_in(whose, made)
-        known = known or _Open(weakref.ref(lead), is_ours)  # type: ignore[arg-type]
+        if known is None:
+            known = _Open(weakref.ref(lead), is_ours)
         self._open[whose.key] = known
         if isinstance(lead, Image):
             self._bring_patient(whose, lead)

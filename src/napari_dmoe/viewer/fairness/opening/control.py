@@ -16,6 +16,7 @@ from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari_dmoe.evaluation.evaluating.scored import ScoredCase
+    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.viewer.fairness.opening.layer_data import CaseLayerData
     from napari_dmoe.viewer.fairness.opening.reading import CaseFiles
     from napari_dmoe.viewer.fairness.shelf import Audit
@@ -171,7 +172,9 @@ def _read(
     return layers_of(read, files.case.id, model=model, classes=files.classes)
 
 
-def _predict(computing: Computing, files: CaseFiles, hook: ProgressHook, image):  # type: ignore[no-untyped-def]
+def _predict(
+    computing: Computing, files: CaseFiles, hook: ProgressHook, image: SpatialImage
+) -> SpatialImage:
     return computing.predict(image, files.case.patient, hook)
 
 

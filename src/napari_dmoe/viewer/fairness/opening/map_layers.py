@@ -28,6 +28,9 @@ FALSE_NEGATIVES, FALSE_POSITIVES = "false negatives", "false positives"
 _GAP = 0.25
 """Between two maps, as a share of one: room for what they are called."""
 
+_ABOVE = 0.03
+"""Between a map and what it is called, as a share of the map."""
+
 _COLOURS = "magma"
 _TEXT_SIZE = 9
 
@@ -94,6 +97,7 @@ class MapLayers:
                 viewer.add_layer(layer)
             self._there.append(weakref.ref(layer))
         session.showing.show(lead)
+        viewer.layers.selection.active = lead
         viewer.reset_view()
 
     def _let_go(self) -> None:
@@ -106,23 +110,25 @@ class MapLayers:
 
 
 def _captions(layers: Sequence[Image], shape: Sequence[int]) -> Points:
-    """Return what maps are called, above each of them."""
-    above = [np.asarray(each.translate, float) for each in layers]
-    corners = np.stack(above) - 0.03 * shape[-2] * np.eye(len(shape))[-2]
+    """Return what maps are called, above each of them, in every plane of a volume."""
+    above = np.stack([np.asarray(each.translate, float) for each in layers])
+    above[:, -2] -= _ABOVE * shape[-2]
+    planes = range(shape[0] if len(shape) > 2 else 1)
+    places = np.concatenate([above] * len(planes))
+    if len(shape) > 2:
+        places[:, 0] = np.repeat(planes, len(above))
     return Points(
-        corners,
+        places,
         name="what the maps show",
         text={
-            "string": [_caption(str(each.name)) for each in layers],
+            "string": [_caption(str(each.name)) for each in layers] * len(planes),
             "size": _TEXT_SIZE,
             "color": "white",
             "anchor": "lower_left",
         },
         size=0.01,
-        opacity=1.0,
         face_color="transparent",
         border_color="transparent",
-        out_of_slice_display=True,
     )
 
 

@@ -23,7 +23,7 @@ from napari_dmoe.inference.masks.truth import NOT_ANNOTATED
 from napari_dmoe.purpose import reason
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.tables.rows import CohortRow
+    from napari_dmoe.cohorts.case import CaseRow
     from napari_dmoe.evaluation.evaluating.scored import ScoredCase
     from napari_dmoe.inference.results.provenance import Provenance
 
@@ -38,7 +38,7 @@ class CaseFiles:
     """Where a case of an evaluated cohort is read from."""
 
     case: ScoredCase
-    row: CohortRow | None = None
+    row: CaseRow | None = None
     """Its row of the cohort, where that is known: it reads what no file holds alone."""
     classes: tuple[str, ...] = ()
     """Of the evaluation, background first; nothing where they are not known."""

@@ -165,11 +165,14 @@ def case_columns(cases: Sequence[ScoredCase]) -> tuple[Column, ...]:
     known = [name for name in ATTRIBUTES if name in stated]
     others = [name for name in stated if name not in ATTRIBUTES]
     further = {name: None for case in cases for name in case.further}
+    # Whose case it is says nothing of a group, and its id stands there already.
+    whose = [n for n in further if all(c.further.get(n) == c.subject for c in cases)]
+    told = {*stated, *whose}
     return (
         Column("id", "case"),
         Column("score", "score", is_right=True, decimals=_DECIMALS),
         *(Column(f"of {name}", name) for name in (*known, *others)),
-        *(Column(f"table {name}", name) for name in further if name not in stated),
+        *(Column(f"table {name}", name) for name in further if name not in told),
     )
 
 

@@ -71,5 +71,5 @@ class ResultsSection(QWidget):
         for part, place in zip(parts, places, strict=True):
             self._grid.removeWidget(part)
             self._grid.addWidget(part, *place)
-        for number, share in enumerate((5, 5, 4)):
+        for number, share in enumerate((4, 6, 4)):
             self._grid.setColumnStretch(number, share if number < n_columns else 0)
