@@ -54,7 +54,7 @@ class Stage:
         self._owners.pop(plain(layer), None)
 
     def leads(self, layer: Layer | None) -> bool:
-        """Say whether others may belong to a layer: an image, or what stands for one."""
+        """Say whether others may belong to a layer: an image, or a stand-in for one."""
         return is_input(layer) or layer in self._stand_ins
 
     @property
