@@ -21,7 +21,7 @@ from viewer_fakes import make_segmentation
 from napari_dmoe.viewer.bench import Bench
 from napari_dmoe.viewer.fairness.opening.control import CaseOpening
 from napari_dmoe.viewer.fairness.results.control import ResultsControl
-from napari_dmoe.viewer.fairness.results.section import ResultsSection
+from napari_dmoe.viewer.fairness.results.view import ResultsSection
 from napari_dmoe.viewer.fairness.shelf import Audit
 from napari_dmoe.viewer.session.session import session_of
 
@@ -369,7 +369,7 @@ def test_an_empty_section_imports_no_torch() -> None:
         "from qtpy.QtWidgets import QApplication\n"
         "app = QApplication([])\n"
         "from napari_dmoe.viewer.fairness.results.control import ResultsControl\n"
-        "from napari_dmoe.viewer.fairness.results.section import ResultsSection\n"
+        "from napari_dmoe.viewer.fairness.results.view import ResultsSection\n"
         "section = ResultsSection()\n"
         "print('torch' in sys.modules, 'matplotlib.figure' in sys.modules)\n"
     )

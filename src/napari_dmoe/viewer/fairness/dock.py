@@ -17,10 +17,10 @@ from napari_dmoe.viewer.fairness.cohort.control import CohortControl
 from napari_dmoe.viewer.fairness.cohort.view import CohortSection, dropped_path
 from napari_dmoe.viewer.fairness.compared.control import ComparedControl
 from napari_dmoe.viewer.fairness.compared.view import ComparedSection
-from napari_dmoe.viewer.fairness.foot import AuditFoot
+from napari_dmoe.viewer.fairness.foot_view import AuditFoot
 from napari_dmoe.viewer.fairness.pickers import Pickers
 from napari_dmoe.viewer.fairness.results.control import ResultsControl
-from napari_dmoe.viewer.fairness.results.section import ResultsSection
+from napari_dmoe.viewer.fairness.results.view import ResultsSection
 from napari_dmoe.viewer.fairness.running.control import RunControl
 from napari_dmoe.viewer.fairness.running.reopening import ReopenControl
 from napari_dmoe.viewer.fairness.running.report import ReportControl

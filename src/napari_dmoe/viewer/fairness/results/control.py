@@ -28,7 +28,7 @@ from napari_dmoe.viewer.fairness.results.rows import (
     group_keys,
     group_lines,
 )
-from napari_dmoe.viewer.fairness.results.section import ResultsSection
+from napari_dmoe.viewer.fairness.results.view import ResultsSection
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 

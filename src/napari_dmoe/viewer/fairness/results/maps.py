@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_dmoe.evaluation.groups.error_maps import ErrorMaps
     from napari_dmoe.viewer.fairness.opening.reading import CaseFiles
     from napari_dmoe.viewer.fairness.results.figures import Figures
-    from napari_dmoe.viewer.fairness.results.section import ResultsSection
+    from napari_dmoe.viewer.fairness.results.view import ResultsSection
     from napari_dmoe.viewer.fairness.shelf import Audit
 
 

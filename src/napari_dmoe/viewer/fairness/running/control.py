@@ -15,7 +15,7 @@ from napari_dmoe.viewer.fairness.cohort.control import CohortControl
 from napari_dmoe.viewer.fairness.cohort.reading import n_cases
 from napari_dmoe.viewer.fairness.compared.control import ComparedControl
 from napari_dmoe.viewer.fairness.compared.subjects import in_folders, why_not
-from napari_dmoe.viewer.fairness.foot import AuditFoot
+from napari_dmoe.viewer.fairness.foot_view import AuditFoot
 from napari_dmoe.viewer.fairness.running.auditing import (
     Done,
     Task,

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fairness.foot import AuditFoot
+from napari_dmoe.viewer.fairness.foot_view import AuditFoot
 from napari_dmoe.viewer.fairness.shelf import Audits
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import BUSY, Order
