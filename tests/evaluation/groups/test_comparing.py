@@ -97,6 +97,26 @@ def test_a_group_that_got_worse_is_named_and_so_is_the_gap(first: Evaluated) -> 
     assert gap.interval.low > 0
 
 
+def test_models_that_differ_need_not_differ_in_their_gaps() -> None:
+    kind = KINDS["60 cases"]._replace(n=600)
+    first, _ = audit(kind, np.random.default_rng(5), 0.0)
+    rng = np.random.default_rng(6)
+    apart = {"female": -0.058, "male": 0.02}
+    cases = []
+    for case in first:
+        by = apart[str(case.patient.value("sex"))] + rng.normal(0, 0.03)
+        scores = tuple(replace(s, value=s.value + by) for s in case.scores)
+        cases.append(replace(case, scores=scores))
+    second = Evaluated(tuple(cases), first.facts)
+    sex = groupings(first, by=["sex"])
+    found = compare(first, second, metrics=["dice"], groupings=sex, n_resamples=300)
+    between = [row for row in found.rows if row.statistic != "mean"]
+    unsure = [row for row in between if row.interval.low <= 0 <= row.interval.high]
+    assert min(row.p_holm for row in unsure) < 0.01
+    assert {row.verdict for row in unsure} == {"no difference"}
+    assert "worse in female (sex); better in male (sex)" in found.sentences[0]
+
+
 def test_equal_cohorts_show_no_difference(first: Evaluated) -> None:
     found = compare(first, first, n_resamples=FEW)
     assert not found.any_difference
