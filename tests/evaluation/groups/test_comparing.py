@@ -97,6 +97,35 @@ def test_a_group_that_got_worse_is_named_and_so_is_the_gap(first: Evaluated) -> 
     assert gap.interval.low > 0
 
 
+def test_models_that_differ_need_not_differ_in_their_gaps() -> None:
+    kind = KINDS["60 cases"]._replace(n=600)
+    drawn, _ = audit(kind, np.random.default_rng(5), 0.0)
+    sexes = np.array([case.patient.value("sex") for case in drawn])
+    dice = drawn.values("lesion", "dice")
+    # Of the first model women have 0.03 more, of the second 0.05 less.
+    lead = dice[sexes == "female"].mean() - dice[sexes == "male"].mean()
+    before = np.where(sexes == "female", 0.03 - lead, 0.0)
+    noise = np.random.default_rng(6).normal(0, 0.03, len(drawn))
+    after = before + np.where(sexes == "female", -0.06, 0.02) + noise
+    first, second = (
+        Evaluated(
+            tuple(
+                replace(case, scores=(replace(case.scores[0], value=float(value)),))
+                for case, value in zip(drawn, dice + by, strict=True)
+            ),
+            drawn.facts,
+        )
+        for by in (before, after)
+    )
+    sex = groupings(first, by=["sex"])
+    found = compare(first, second, metrics=["dice"], groupings=sex, n_resamples=300)
+    between = [row for row in found.rows if row.statistic != "mean"]
+    unsure = [row for row in between if row.interval.low <= 0 <= row.interval.high]
+    assert min(row.p_holm for row in unsure) < 0.01
+    assert {row.verdict for row in unsure} == {"no difference"}
+    assert "worse in female (sex); better in male (sex)" in found.sentences[0]
+
+
 def test_equal_cohorts_show_no_difference(first: Evaluated) -> None:
     found = compare(first, first, n_resamples=FEW)
     assert not found.any_difference

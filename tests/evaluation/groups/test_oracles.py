@@ -151,3 +151,22 @@ def test_intervals_cover_between_93_and_97_of_100(apart: str, n: int) -> None:
     for name in ("mean", "group", "gap", "es_sum", "es_std"):
         # 400 cohorts tell a share to 0.021.
         assert 0.93 - 0.021 <= found[name] <= 0.97 + 0.021, name
+
+
+def test_groups_equal_fairlearns_metric_frame_live():
+    fairlearn = pytest.importorskip("fairlearn.metrics")
+    rng = np.random.default_rng(21)
+    scores = rng.beta(8, 2, 90)
+    groups = [f"{'ABC'[r]}, {'fm'[s]}" for r, s in rng.integers(0, 2, (90, 2))]
+    frame = fairlearn.MetricFrame(
+        metrics=lambda y_true, y_pred: float(np.mean(y_pred)),
+        y_true=np.zeros(90),
+        y_pred=scores,
+        sensitive_features=groups,
+    )
+    table = disaggregate(scores, groups)
+    assert table.means == pytest.approx(frame.by_group.to_dict())
+    assert table.statistics["mean"] == pytest.approx(frame.overall)
+    assert table.statistics["gap"] == pytest.approx(frame.difference())
+    assert table.statistics["ratio"] == pytest.approx(frame.ratio())
+    assert table.statistics["worst"] == pytest.approx(frame.group_min())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from napari_dmoe.evaluation.counterfactual.audited import AuditedCase, SweptDriver
 from napari_dmoe.evaluation.counterfactual.dependence import known
@@ -280,8 +280,8 @@ def _p(mean: float, interval: Interval, freedom: int) -> float:
         return math.nan
     if reach == 0:  # every case changed by the same: no spread to hold it against
         return 1.0 if mean == 0 else math.nan
-    error = reach / float(stats.t.ppf((1 + LEVEL / 100) / 2, freedom))
-    return float(2 * stats.t.sf(abs(mean) / error, freedom))
+    error = reach / float(special.stdtrit(freedom, (1 + LEVEL / 100) / 2))
+    return float(2 * special.stdtr(freedom, -abs(mean) / error))
 
 
 def _corrected(family: Sequence[GroupHelp]) -> list[GroupHelp]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -133,10 +134,26 @@ class Evaluated(Sequence[ScoredCase]):
 
     def values(self, region: str, metric: str) -> NDArray[np.float64]:
         """Return the scores (N,) of all cases; NaN where a case has none."""
-        found = [case.score(region, metric) for case in self.cases]
+        found = self._scores(region, metric)
         return np.array([math.nan if s is None else s.value for s in found], np.float64)
 
     def is_missed(self, region: str, metric: str) -> NDArray[np.bool_]:
         """Return where (N,) one of the masks lacks what the other has."""
-        found = [case.score(region, metric) for case in self.cases]
+        found = self._scores(region, metric)
         return np.array([s is not None and s.presence.is_miss for s in found], bool)
+
+    def is_measured(self, region: str, metric: str) -> bool:
+        """Return whether any case has a score of the region, by the metric."""
+        return any(score is not None for score in self._scores(region, metric))
+
+    def _scores(self, region: str, metric: str) -> tuple[Score | None, ...]:
+        # Groups, tables and plots ask for the same scores again and again.
+        found = self._found.get((region, metric))
+        if found is None:
+            found = tuple(case.score(region, metric) for case in self.cases)
+            self._found[region, metric] = found
+        return found
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], tuple[Score | None, ...]]:
+        return {}

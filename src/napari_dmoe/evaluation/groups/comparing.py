@@ -144,9 +144,9 @@ def compare(
     flipping the signs of so few subjects could give. *Gap and equity-scaled score*:
     the two scores of each subject are swapped at random, which makes models that are
     alike no different; intervals resample subjects within groups (BCa). A difference
-    is called one where p, corrected by Holm for all rows together, is at most 0.05: if
-    nothing differs, that happens in at most 5 of 100 audits, as
-    ``benchmarks/null_audits.py`` measures.
+    is called one where p, corrected by Holm for all rows together, is at most 0.05 and
+    0 lies outside its interval: if nothing differs, that happens in at most 5 of 100
+    audits, as ``benchmarks/null_audits.py`` measures.
 
     References
     ----------
@@ -333,7 +333,9 @@ def _judged(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
 def _verdict(row: Comparison, p: float) -> Verdict:
     if math.isnan(p):
         return "too few"
-    if p > ALPHA or row.rise == 0:
+    # Models that differ may have gaps that do not: swapped scores cannot tell that.
+    may_be_none = row.interval.low <= 0 <= row.interval.high
+    if p > ALPHA or row.rise == 0 or may_be_none:
         return "no difference"
     return "better" if row.rise > 0 else "worse"
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from scipy import stats
+from scipy import special
 
 from napari_dmoe.evaluation.groups.intervals import Interval
 from napari_dmoe.evaluation.groups.table import counted_mean, numbers
@@ -64,7 +64,7 @@ def paired_interval(
         return Interval(math.nan, math.nan)
     if found.is_same:
         return Interval(found.mean, found.mean)
-    reach = float(stats.t.ppf((1 + level / 100) / 2, found.n - 1)) * found.error
+    reach = float(special.stdtrit(found.n - 1, (1 + level / 100) / 2)) * found.error
     return Interval(found.mean - reach, found.mean + reach)
 
 
@@ -92,7 +92,7 @@ def paired_p(
     least = 2.0 ** (1 - found.n)
     if found.is_same or found.error == 0:
         return least
-    p = 2 * float(stats.t.sf(abs(found.mean) / found.error, found.n - 1))
+    p = 2 * float(special.stdtr(found.n - 1, -abs(found.mean) / found.error))
     return max(p, least)
 
 

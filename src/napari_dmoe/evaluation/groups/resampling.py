@@ -14,16 +14,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from napari_dmoe.evaluation.groups import table
 from napari_dmoe.evaluation.groups.membership import people
 from napari_dmoe.evaluation.groups.table import Values
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 
-_DRAWN_AT_ONCE = 2_000_000
-"""Scores at once, so that large cohorts need little memory. How many are drawn at once
-changes nothing."""
+_DRAWN_AT_ONCE = 60_000
+"""Scores at once, so that they stay in a processor's cache, which more than halves the
+time, and large cohorts need little memory. How many are drawn at once changes
+nothing."""
 
 Compared = Callable[[Values, Values], Values]
 """From means of groups (G, M, ...) and of all cases (M, ...) to rows (K, ...)."""
@@ -101,18 +102,19 @@ class Stratum:
 
     def _part(self, n_resamples: int, rng: np.random.Generator) -> Values:
         size = (n_resamples, self.n_subjects)
-        places = rng.integers(0, self.n_subjects, size, dtype=np.int32)
-        if self.is_plain:
-            return np.asarray(np.stack([own[places].mean(-1) for own in self.totals]))
-        n_cases = self.counts[places].sum(-1)
-        sums = np.stack([own[places].sum(-1) for own in self.totals])
-        return np.asarray(sums / n_cases)
+        # As wide as an index: numpy would widen narrower ones for every look-up.
+        places = rng.integers(0, self.n_subjects, size, dtype=np.int64)
+        n_cases: Values | float = self.n_cases
+        if not self.is_plain:
+            n_cases = self.counts.take(places, mode="clip").sum(-1)
+        sums = [own.take(places, mode="clip").sum(-1) for own in self.totals]
+        return np.asarray(np.stack(sums) / n_cases)
 
 
 def widening(freedom: float, level: float = 95.0) -> float:
     """Return Student's t over the normal's end, for so many degrees of freedom."""
     share = (1 + level / 100) / 2
-    return float(stats.t.ppf(share, freedom) / stats.norm.ppf(share))
+    return float(special.stdtrit(freedom, share) / special.ndtri(share))
 
 
 def strata_of(
@@ -159,9 +161,8 @@ def _stratum(
     counts = np.ones(own.shape[1])
     if places is not None and subjects is not None:
         number: dict[Hashable, int] = {}
-        whose = np.array(
-            [number.setdefault(subjects[place], len(number)) for place in places]
-        )
+        own_subjects = map(subjects.__getitem__, places)
+        whose = np.array([number.setdefault(s, len(number)) for s in own_subjects])
         if len(number) < len(places):
             # By score first, so that sums do not depend on the order of the cases.
             order = np.lexsort(own)
@@ -211,15 +212,15 @@ def bca_ends(
     sizes = np.array([s.n_cases for s in strata])
     means = np.stack([s.mean for s in strata])
     found = compared(means, np.tensordot(sizes, means, 1) / sizes.sum())
-    z = stats.norm.ppf((1 + level / 100) / 2) * np.asarray(widened)
+    z = special.ndtri((1 + level / 100) / 2) * np.asarray(widened)
     z = np.broadcast_to(z, found.shape)[:, None] * np.array([-1.0, 1.0])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         below = (drawn < found[:, None]).mean(1) + (drawn <= found[:, None]).mean(1)
-        bias = stats.norm.ppf(below / 2)[:, None]
+        bias = special.ndtri(below / 2)[:, None]
         skewed = _acceleration(strata, compared, means, sizes)[:, None]
-        levels = stats.norm.cdf(bias + (bias + z) / (1 - skewed * (bias + z)))
+        levels = special.ndtr(bias + (bias + z) / (1 - skewed * (bias + z)))
     is_bca = np.isfinite(levels).all(1) & np.isfinite(bias[:, 0])
-    levels = np.where(is_bca[:, None], levels, stats.norm.cdf(z))
+    levels = np.where(is_bca[:, None], levels, special.ndtr(z))
     return Ends(quantiles(drawn, levels), is_bca)
 
 

@@ -94,7 +94,7 @@ def summarise(
         grouping.of_case,
         higher_is_better=is_better,
         expected=grouping.values,
-        is_missed=list(evaluated.is_missed(region, metric)),
+        is_missed=evaluated.is_missed(region, metric),
     )
     intervals = bootstrap(
         values,
@@ -117,7 +117,7 @@ def subjects_of(cases: Sequence[ScoredCase]) -> list[str | int]:
 def _check(evaluated: Evaluated, region: str, metric: str, grouping: Grouping) -> None:
     if metric not in METRICS:
         raise MetricError(f"there is no metric {metric!r}: use {', '.join(METRICS)}")
-    if all(case.score(region, metric) is None for case in evaluated.cases):
+    if not evaluated.is_measured(region, metric):
         measured = {(s.region, s.metric) for c in evaluated.cases for s in c.scores}
         found = ", ".join(dict.fromkeys(f"{r} {m}" for r, m in sorted(measured)))
         raise MetricError(

@@ -259,7 +259,7 @@ def disaggregate(
     *,
     higher_is_better: bool = True,
     expected: Sequence[str] = (),
-    is_missed: Sequence[bool] | None = None,
+    is_missed: Sequence[bool] | NDArray[np.bool_] | None = None,
 ) -> GroupTable:
     """Split the scores of cases by their groups.
 
@@ -294,8 +294,7 @@ def disaggregate(
     ('B', 0.641667)
     """
     scores, groups = numbers(values), people(groups)
-    missed = [False] * len(groups) if is_missed is None else list(is_missed)
-    missed = [not is_missing(each) and bool(each) for each in missed]
+    missed = _marks([False] * len(groups) if is_missed is None else is_missed)
     if scores.shape != (len(groups),) or len(missed) != len(groups):
         raise MetricError(
             f"{scores.shape} scores, {len(groups)} groups and {len(missed)} marks of "
@@ -335,6 +334,12 @@ def disaggregate(
     )
 
 
+def _marks(is_missed: Sequence[bool] | NDArray[np.bool_]) -> list[bool]:
+    if isinstance(is_missed, np.ndarray) and is_missed.dtype.kind == "b":
+        return [*is_missed.tolist()]
+    return [not is_missing(each) and bool(each) for each in is_missed]
+
+
 def group_order(
     groups: Sequence[str | None], expected: Sequence[str] = ()
 ) -> tuple[str, ...]:
@@ -354,9 +359,10 @@ def _mean(counted: Sequence[float]) -> float:
 
 
 def _row(name: str, scores: Values, missed: Sequence[bool]) -> GroupRow:
-    own = scores[~np.isnan(scores)].tolist()
+    counted = scores[~np.isnan(scores)]
+    own = counted.tolist()
     mean = _mean(own)
-    squares = math.fsum((value - mean) ** 2 for value in own)
+    squares = math.fsum(((counted - mean) ** 2).tolist())
     return GroupRow(
         name,
         n=len(scores),
