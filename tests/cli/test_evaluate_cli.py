@@ -12,6 +12,7 @@ from evaluation_runs import write_skin
 from napari_dmoe.cli import outcome
 from napari_dmoe.evaluation.evaluating import evaluate as evaluating
 from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
+from napari_dmoe.evaluation.evaluating.journal import JOURNAL
 
 MODEL = ("--checkpoint", "skin-phantom", "--device", "cpu")
 
@@ -28,6 +29,7 @@ def test_a_cohort_is_scored_and_summed_up(table: Path, tmp_path: Path) -> None:
     assert "3 of 3 cases scored" in said
     assert "lesion Dice: mean 0." in said
     assert "lesion HD95 (px): mean" in said
+    assert "lesion Absolute volume difference (px): mean" in said
     assert "sex unknown (2 values mixed)" in errors
     assert errors.count("cases that share lesion_id") == 1
     found = read_evaluated(out)
@@ -109,7 +111,7 @@ def test_interrupted_it_ends_with_130_and_is_gone_on_with(
         code, _, errors = run(*call)
     assert code == 130
     assert errors.strip().splitlines()[-1] == "napari-dmoe: interrupted"
-    assert (out / evaluating.JOURNAL).is_file()
+    assert (out / JOURNAL).is_file()
     code, said, _ = run(*call)
     assert code == 0
     assert "3 of 3 cases scored" in said

@@ -279,7 +279,6 @@ def _of_masks(
     progress: ProgressHook,
 ) -> Evaluated:
     from napari_dmoe.cohorts.layouts.opening import open_cohort
-    from napari_dmoe.evaluation.evaluating.evaluate import refuse_others
     from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
     from napari_dmoe.models.card_files import read_card
 
@@ -290,8 +289,6 @@ def _of_masks(
             "there is nothing to evaluate: give a model by --checkpoint, or masks by "
             "--predictions or a column prediction"
         )
-    if not how.overwrite:
-        refuse_others(output)
     return evaluate_predictions(
         cohort,
         predictions,
@@ -300,6 +297,8 @@ def _of_masks(
         card=card,
         settings=how.settings,
         progress=progress,
+        keep_whole=how.resume,
+        overwrite=how.overwrite,
     )
 
 

@@ -59,7 +59,7 @@ def _in_words(error: Exception) -> str:
 @contextmanager
 def progress_bar() -> Iterator[ProgressHook]:
     """Show progress on the error stream, where that is a terminal."""
-    shape = "{desc}: {percentage:3.0f}%|{bar}|{postfix}"
+    shape = "{desc}{percentage:3.0f}%|{bar}|{postfix}"  # desc ends in a colon
     bar = tqdm(total=_STEPS, disable=None, leave=False, bar_format=shape)
     estimate = Estimate()
     with bar, watched() as waiting:

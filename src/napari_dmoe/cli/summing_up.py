@@ -39,7 +39,7 @@ def tell_evaluated(
 
 def _regions(found: Evaluated) -> Iterator[dict[str, Any]]:
     """Yield the summary of every region and metric."""
-    from napari_dmoe.evaluation.scoring.metrics import METRICS
+    from napari_dmoe.evaluation.reporting.measured import unit_of
 
     for region in found.facts.regions:
         for metric in found.facts.metrics:
@@ -48,11 +48,10 @@ def _regions(found: Evaluated) -> Iterator[dict[str, Any]]:
             there = [score for score in scores if score is not None]
             if not there:
                 continue
-            units = {case.unit for case in found if case.scores}
             yield {
                 "region": region,
                 "metric": metric,
-                "unit": "/".join(sorted(units)) if METRICS[metric].is_length else "",
+                "unit": unit_of(found, metric),
                 "n": len(values),
                 "mean": statistics.fmean(values) if values else None,
                 "median": float(statistics.median(values)) if values else None,

@@ -273,17 +273,19 @@ def evaluate_predictions(
 
     They are those of a folder, or those that the cohort's table names.
     """
+    from napari_dmoe.evaluation.evaluating.journal import ResumeError
     from napari_dmoe.evaluation.evaluating.predictions import (
         evaluate_predictions as run,
     )
     from napari_dmoe.evaluation.evaluating.validating import checked
 
-    free = (each for each in _beside(folder) if not (each / "cases.csv").exists())
-    place = next(free, None)
-    if place is None:
-        raise ValueError(f"{folder} and those beside it are taken: choose another")
-    good = checked(cohort, place, skip_problems=skips)
-    return run(good, masks, place, progress=progress)
+    for place in _beside(folder):
+        try:
+            good = checked(cohort, place, skip_problems=skips)
+            return run(good, masks, place, progress=progress)
+        except ResumeError:
+            continue
+    raise ValueError(f"{folder} and those beside it are taken: choose another folder")
 
 
 _MOST_BESIDE = 99

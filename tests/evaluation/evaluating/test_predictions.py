@@ -8,16 +8,19 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from evaluation_runs import files_of
 from PIL import Image
 
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.layouts.opening import open_cohort
 from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
+from napari_dmoe.evaluation.evaluating.journal import ResumeError
 from napari_dmoe.evaluation.evaluating.mask_reading import found_meanings
 from napari_dmoe.evaluation.evaluating.prediction_files import find_predictions
 from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.models.card_files import read_card
+from napari_dmoe.progress import Cancelled
 
 N = 4
 
@@ -130,7 +133,11 @@ def test_one_class_may_be_0_and_255(cohort, tmp_path, other):
             save(tmp_path / "masks" / f"case_{n}.png", mask)
     for classes in (None, ("background", "foreground")):
         found = evaluate_predictions(
-            cohort, tmp_path / "masks", tmp_path / "out", classes=classes
+            cohort,
+            tmp_path / "masks",
+            tmp_path / "out",
+            classes=classes,
+            overwrite=True,
         )
         assert dices(found) == pytest.approx([overlap(n) for n in range(N)])
 
@@ -196,7 +203,7 @@ def test_lengths_are_in_mm_and_the_tolerance_of_the_nsd_can_be(tmp_path):
     save(masks / "a.nii.gz", np.roll(truth, 1, axis=0), affine)
     found = {
         mm: evaluate_predictions(
-            cohort, masks, tmp_path / "out", settings=EvaluationSettings(nsd_mm=mm)
+            cohort, masks, tmp_path / str(mm), settings=EvaluationSettings(nsd_mm=mm)
         )[0]
         for mm in (None, 0.4, 3.1)
     }
@@ -307,3 +314,53 @@ def test_masks_are_not_scored_where_a_network_would_be(cohort, tmp_path):
     settings = EvaluationSettings(scored_at="network")
     with pytest.raises(CohortError, match="leave out scored-at network"):
         evaluate_predictions(cohort, tmp_path, tmp_path / "out", settings=settings)
+
+
+def many(folder):
+    """Return a cohort of more cases than are written down at a time, and its masks."""
+    ids = [f"case_{n}" for n in range(20)]
+    for n, name in enumerate(ids):
+        save(folder / "labels" / f"{name}.png", square() * (255 if n % 3 else 1))
+        save(folder / "theirs" / f"{name}.png", square(n % 6))
+    save(folder / "theirs" / "case_3.png", square(shape=(24, 32)))
+    return tabled(folder, ids), folder / "theirs"
+
+
+@pytest.mark.parametrize("classes", [None, ("background", "blob")])
+@pytest.mark.parametrize("at", [3, 13])
+def test_stopped_and_gone_on_with_they_end_the_same(tmp_path, classes, at):
+    cohort, masks = many(tmp_path / "cohort")
+    evaluate_predictions(cohort, masks, tmp_path / "whole", classes=classes)
+
+    def stop(step):
+        if step.message.startswith("scoring") and step.done == at:
+            raise Cancelled
+
+    out, seen = tmp_path / "out", []
+    with pytest.raises(Cancelled):
+        evaluate_predictions(cohort, masks, out, classes=classes, progress=stop)
+    assert not (out / "cases.csv").exists()
+    evaluate_predictions(cohort, masks, out, classes=classes, progress=seen.append)
+    n_done = at // 8 * 8
+    assert sum(s.message.startswith("scoring") for s in seen) == 21 - n_done
+    assert files_of(out) == files_of(tmp_path / "whole")
+
+
+def test_masks_that_were_replaced_since_are_another_evaluation(tmp_path):
+    cohort, masks = many(tmp_path / "cohort")
+
+    def stop(step):
+        if step.message.startswith("scoring") and step.done == 10:
+            raise Cancelled
+
+    out = tmp_path / "out"
+    with pytest.raises(Cancelled):
+        evaluate_predictions(cohort, masks, out, progress=stop)
+    save(masks / "case_1.png", square(3)[:, ::-1].copy())
+    with pytest.raises(ResumeError, match="was not finished, of another"):
+        evaluate_predictions(cohort, masks, out)
+    found = evaluate_predictions(cohort, masks, out, overwrite=True)
+    assert evaluate_predictions(cohort, masks, out).facts == found.facts
+    for further in ({"keep_whole": False}, {"classes": ("background", "blob")}):
+        with pytest.raises(ResumeError, match="holds another evaluation"):
+            evaluate_predictions(cohort, masks, out, **further)

@@ -18,7 +18,8 @@ from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.layouts.opening import open_cohort
 from napari_dmoe.evaluation.evaluating import presets
 from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
-from napari_dmoe.evaluation.evaluating.evaluate import ResumeError
+from napari_dmoe.evaluation.evaluating.evaluate import evaluate
+from napari_dmoe.evaluation.evaluating.journal import ResumeError
 from napari_dmoe.evaluation.evaluating.presets import (
     PRESETS,
     RunAs,
@@ -131,6 +132,34 @@ def test_a_preset_that_is_done_is_shown_again_and_written_alike(made, published)
     assert {path.name: path.read_bytes() for path in output.glob("*.csv")} == before
     with pytest.raises(ResumeError, match="holds another evaluation"):
         run(name, cohort, cohort / "weights.pth", output, keep_whole=False)
+
+
+def test_killed_before_its_published_files_it_is_gone_on_with(
+    published, tmp_path, monkeypatch
+):
+    cohort = published / "ham10000"
+    call = ("ham-test", cohort, cohort / "weights.pth", tmp_path)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(presets, "write_published", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(*call)
+    preset = PRESETS["ham-test"]
+    loaded, _, _ = load_for(preset, cohort / "weights.pth")
+    opened = open_cohort(cohort, layout=preset.layout, list_file=preset.list_file)
+    how = preset.settings(device="cpu", keep_masks=False)
+    with pytest.raises(ResumeError, match="was not finished, of another"):
+        evaluate(loaded, opened, tmp_path, settings=how)
+    run(*call, keep_whole=False)
+    theirs = cohort / "published" / "result_all.csv"
+    assert (tmp_path / theirs.name).read_bytes() == theirs.read_bytes()
+    assert read_evaluated(tmp_path).facts.preset == "ham-test"
+    (tmp_path / theirs.name).unlink()
+    run(*call)
+    assert (tmp_path / theirs.name).read_bytes() == theirs.read_bytes()
 
 
 def test_weights_of_several_devices_are_the_same(published, tmp_path):

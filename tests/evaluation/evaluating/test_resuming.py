@@ -12,6 +12,7 @@ import pytest
 from evaluation_runs import HOW, evaluate_skin, files_of, write_skin
 
 from napari_dmoe.cohorts.layouts.opening import open_cohort
+from napari_dmoe.evaluation.evaluating.case_table import read_evaluated
 from napari_dmoe.evaluation.evaluating.evaluate import evaluate
 from napari_dmoe.evaluation.evaluating.journal import JOURNAL, ResumeError
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
@@ -141,6 +142,50 @@ def test_what_is_whole_is_read_or_refused(
     other = HOW.model_copy(update={"metrics": ("dice",)})
     with pytest.raises(ResumeError, match="holds another evaluation"):
         evaluate(loaded, cohort, tmp_path, settings=other)
+
+
+def test_it_is_gone_on_with_from_another_folder_and_by_the_table_of_now(
+    loaded: LoadedModel,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
+    shutil.copytree(table.parent, own / "cohort")
+    elsewhere.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(own)
+        stopped(loaded, Path("cohort/cohort.csv"), Path("out"), 0.5)
+    there = own / "cohort" / "cohort.csv"
+    there.write_text(there.read_text().replace("lesion0", "lesion9"))
+    moved = (own / "out").rename(own / "moved")
+    monkeypatch.chdir(elsewhere)
+    cohort = open_cohort(there, drivers=DRIVERS)
+    found = evaluate(loaded, cohort, moved, settings=HOW)
+    assert (moved / "evaluation.json").is_file()
+    for case in (*found, *read_evaluated(moved)):
+        for file in (case.image, case.labels, case.prediction):
+            assert file is not None
+            assert file.is_file()
+    assert [case.subject for case in found] == [row.subject for row in cohort.rows]
+    assert found[0].subject == "lesion9"
+
+
+def test_results_that_are_replaced_are_gone_before_the_new_ones_are_there(
+    loaded: LoadedModel, table: Path, tmp_path: Path
+) -> None:
+    cohort = open_cohort(table, drivers=DRIVERS)
+    evaluate(loaded, cohort[:2], tmp_path, settings=HOW)
+
+    def stop(step: Progress) -> None:
+        if step.fraction >= 0.5:
+            raise Cancelled
+
+    how = {"settings": HOW, "overwrite": True, "progress": stop}
+    with pytest.raises(Cancelled):
+        evaluate(loaded, cohort, tmp_path, **how)
+    assert not (tmp_path / "cases.csv").exists()
+    assert not (tmp_path / "evaluation.json").exists()
 
 
 def test_masks_of_somebody_else_are_not_replaced(

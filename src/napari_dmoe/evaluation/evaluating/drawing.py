@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,18 @@ from napari_dmoe.progress import Cancelled, ProgressHook
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes nothing more fails for every further case."""
+
+
+def told_by(case: ScoredCase, row: CaseRow) -> ScoredCase:
+    """Return a case with what its table tells beside its patient and its scores."""
+    stated = case.patient.stated()
+    return replace(
+        case,
+        subject=row.subject,
+        further={k: v for k, v in row.further.items() if k not in stated},
+        image=row.image if row.image != Path() else None,
+        labels=row.labels,
+    )
 
 
 class Drawer:
@@ -113,19 +126,15 @@ class Drawer:
     def _scored(
         self, read: ReadCase, status: str, said: str = "", **found: Any
     ) -> ScoredCase:
-        row, stated = read.row, read.patient.stated()
-        return ScoredCase(
-            id=row.id,
+        case = ScoredCase(
+            id=read.row.id,
             number=read.number,
             status=status,  # type: ignore[arg-type]
             said=said,
-            subject=row.subject,
             patient=read.patient,
-            further={k: v for k, v in row.further.items() if k not in stated},
-            image=row.image if row.image != Path() else None,
-            labels=row.labels,
             **found,
         )
+        return told_by(case, read.row)
 
     def _written(
         self, number: int, result: Segmentation, image: SpatialImage

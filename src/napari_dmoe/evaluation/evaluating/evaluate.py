@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
@@ -19,17 +20,13 @@ from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.opening import cohort_of
 from napari_dmoe.evaluation.evaluating.batches import Part, ReadCase, Reader
 from napari_dmoe.evaluation.evaluating.case_table import (
-    CASES,
-    FACTS,
-    read_evaluated,
     write_evaluated,
 )
-from napari_dmoe.evaluation.evaluating.drawing import Drawer
+from napari_dmoe.evaluation.evaluating.drawing import Drawer, told_by
+from napari_dmoe.evaluation.evaluating.held import MASKS, held
 from napari_dmoe.evaluation.evaluating.journal import (
-    JOURNAL,
     BatchDone,
     Journal,
-    ResumeError,
     inquiry_of,
 )
 from napari_dmoe.evaluation.evaluating.saying import facts_of
@@ -47,11 +44,21 @@ from napari_dmoe.inference.running.threads import fixed_threads
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, part_of, silent
 
-MASKS = "masks"
-"""Folder of the masks, in that of the results."""
-
 _NETWORK = 0.7
 """About which share of the time of a batch is the network's, drawing left out."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is done with an evaluation before it is written.
+
+    Until its work is done, too, a run that is killed can be gone on with.
+    """
+
+    name: str
+    """Evaluations that end otherwise are others."""
+    of: Callable[[Evaluated], Evaluated]
+    """Returns what is written; may write further files."""
 
 
 def evaluate(
@@ -64,6 +71,7 @@ def evaluate(
     tell: Callable[[ScoredCase], None] | None = None,
     keep_whole: bool = True,
     overwrite: bool = False,
+    ending: Ending | None = None,
 ) -> Evaluated:
     """Segment and score every case of a cohort.
 
@@ -90,6 +98,8 @@ def evaluate(
         else that is refused. A run that was killed is gone on with in any case.
     overwrite : bool
         Begin anew, whatever the folder holds.
+    ending : Ending, optional
+        What is done with the evaluation before it is written.
 
     Returns
     -------
@@ -138,54 +148,17 @@ def evaluate(
     if not rows:
         raise CohortError("the cohort has no cases: there is nothing to evaluate")
     batches = batches_for(settings.inference)
-    inquiry = inquiry_of(loaded, rows, settings)
+    inquiry = inquiry_of(loaded, rows, settings, ending.name if ending else "")
     with claimed(folder):
-        if overwrite:
-            (folder / JOURNAL).unlink(missing_ok=True)
-        else:
-            there = _there(folder, inquiry, keep_whole=keep_whole)
-            if there is not None:
-                return there
+        there = held(folder, inquiry, keep_whole=keep_whole, overwrite=overwrite)
+        if there is not None:
+            return there
         n_threads = threads_of(loaded, settings.inference)
         journal = Journal(folder, inquiry, n_threads=n_threads)
         with fixed_threads(journal.n_threads):
             run = _Run(loaded, rows, folder, settings, batches)
             _go_through(run, journal, progress, tell)
-        return _written(run, journal, opened, inquiry)
-
-
-def refuse_others(folder: Path) -> None:
-    """Refuse a folder that holds another evaluation, or masks that are not ours.
-
-    Raises
-    ------
-    ResumeError
-        When it does.
-    """
-    if any((folder / name).is_file() for name in (JOURNAL, FACTS, CASES)):
-        raise ResumeError(
-            f"{folder} holds another evaluation: choose another folder, or replace it "
-            "with --overwrite"
-        )
-    masks = folder / MASKS
-    if masks.is_dir() and any(masks.iterdir()):
-        raise ResumeError(
-            f"{masks} holds files that are no masks of this evaluation: choose another "
-            "folder, or replace them with --overwrite"
-        )
-
-
-def _there(folder: Path, inquiry: str, *, keep_whole: bool) -> Evaluated | None:
-    """Return what the folder holds of the same inquiry; refuse what is of another."""
-    if (folder / JOURNAL).is_file():
-        return None
-    if keep_whole and (folder / FACTS).is_file() and (folder / CASES).is_file():
-        with suppress(ValueError, OSError):
-            there = read_evaluated(folder)
-            if there.facts.inquiry == inquiry:
-                return there
-    refuse_others(folder)
-    return None
+        return _written(run, journal, opened, inquiry, ending)
 
 
 class _Run:
@@ -207,11 +180,13 @@ class _Run:
         masks = folder / MASKS if settings.keep_masks else None
         self.drawer = Drawer(loaded, rows, masks, settings)
 
-    def go_on_with(self, done: Sequence[BatchDone]) -> None:
+    def go_on_with(self, done: list[BatchDone]) -> None:
         """Know again what the batches of an earlier run decided."""
-        for batch in done:
+        for place, batch in enumerate(done):
             for case, notices in zip(batch.cases, batch.understood, strict=True):
                 self.reading.note(notices, case.id)
+            cases = (told_by(case, self.rows[case.number]) for case in batch.cases)
+            done[place] = replace(batch, cases=tuple(cases))
         if done:
             self.reading.go_on(done[-1].reading)
 
@@ -314,7 +289,13 @@ def _read_ahead(run: _Run, first: int) -> Iterator[Iterator[Part]]:
             stopped.set()
 
 
-def _written(run: _Run, journal: Journal, cohort: Cohort, inquiry: str) -> Evaluated:
+def _written(
+    run: _Run,
+    journal: Journal,
+    cohort: Cohort,
+    inquiry: str,
+    ending: Ending | None,
+) -> Evaluated:
     """Write the table and the facts, and take the journal away."""
     cases = tuple(case for batch in journal.done for case in batch.cases)
     facts = facts_of(
@@ -330,6 +311,8 @@ def _written(run: _Run, journal: Journal, cohort: Cohort, inquiry: str) -> Evalu
     if all(case.status == "failed" for case in cases):
         journal.path.unlink(missing_ok=True)
         raise CohortError(f"every case failed, such as case 1: {cases[0].said}")
+    if ending is not None:
+        evaluated = ending.of(evaluated)
     write_evaluated(run.folder, evaluated)
     journal.path.unlink(missing_ok=True)
     return evaluated

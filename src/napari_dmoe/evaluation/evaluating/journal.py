@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.cohorts.case import CaseRow
+from napari_dmoe.cohorts.case import CaseRow, CohortError
 from napari_dmoe.evaluation.evaluating.scored import ScoredCase
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.evaluation.scoring.json_scores import with_null
@@ -90,7 +90,7 @@ class Journal:
             )
         self.n_threads = int(head["threads"])
         os.truncate(self.path, n_bytes)
-        self.done = [_read(line) for line in lines[1:]]
+        self.done = [_read(line, folder) for line in lines[1:]]
 
     def add(self, batch: BatchDone) -> None:
         """Write a batch down; it is on the disk when this returns.
@@ -100,7 +100,7 @@ class Journal:
         OSError
             When it cannot be written.
         """
-        self._append(_written(batch))
+        self._append(_written(batch, self.path.parent))
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with self.path.open("ab") as file:
@@ -128,9 +128,9 @@ def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     return lines, n_bytes
 
 
-def _written(batch: BatchDone) -> dict[str, Any]:
+def _written(batch: BatchDone, folder: Path) -> dict[str, Any]:
     return {
-        "cases": [_case_facts(case) for case in batch.cases],
+        "cases": [_case_facts(case, folder) for case in batch.cases],
         "notes": batch.notes,
         "understood": batch.understood,
         "reading": batch.reading,
@@ -138,7 +138,7 @@ def _written(batch: BatchDone) -> dict[str, Any]:
     }
 
 
-def _case_facts(case: ScoredCase) -> dict[str, Any]:
+def _case_facts(case: ScoredCase, folder: Path) -> dict[str, Any]:
     return {
         "id": case.id,
         "number": case.number,
@@ -152,20 +152,24 @@ def _case_facts(case: ScoredCase) -> dict[str, Any]:
             for s in case.scores
         ],
         "unit": case.unit,
-        **{name: _text(getattr(case, name)) for name in _FILES},
+        **{name: _text(getattr(case, name), folder) for name in _FILES},
     }
 
 
 _FILES = ("image", "labels", "prediction")
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _text(path: Path | None, folder: Path) -> str | None:
+    """Return a path that means the same to whoever goes on, from wherever."""
+    if path is None or path == Path():
+        return None if path is None else str(path)
+    whole, below = path.absolute(), folder.absolute()
+    return str(whole.relative_to(below) if whole.is_relative_to(below) else whole)
 
 
-def _read(line: Mapping[str, Any]) -> BatchDone:
+def _read(line: Mapping[str, Any], folder: Path) -> BatchDone:
     return BatchDone(
-        tuple(map(_case_of, line["cases"])),
+        tuple(_case_of(facts, folder) for facts in line["cases"]),
         tuple(map(tuple, line["notes"])),
         tuple(map(tuple, line["understood"])),
         line["reading"],
@@ -173,13 +177,13 @@ def _read(line: Mapping[str, Any]) -> BatchDone:
     )
 
 
-def _case_of(facts: Mapping[str, Any]) -> ScoredCase:
+def _case_of(facts: Mapping[str, Any], folder: Path) -> ScoredCase:
     scores = tuple(
         Score(region, metric, math.nan if value is None else value, Presence(presence))
         for region, metric, value, presence in facts["scores"]
     )
     files: dict[str, Any] = {
-        name: None if facts[name] is None else Path(facts[name]) for name in _FILES
+        name: None if facts[name] is None else folder / facts[name] for name in _FILES
     }
     patient = Patient.from_values(facts["patient"])
     plain = {name: facts[name] for name in _PLAIN}
@@ -190,20 +194,38 @@ _PLAIN = ("id", "number", "status", "said", "subject", "further", "unit")
 
 
 def inquiry_of(
-    loaded: LoadedModel, rows: Sequence[CaseRow], settings: EvaluationSettings
+    loaded: LoadedModel,
+    rows: Sequence[CaseRow],
+    settings: EvaluationSettings,
+    ending: str = "",
 ) -> str:
-    """Return the digest of what is evaluated: model, cases and settings.
+    """Return the digest of what is evaluated: model, cases, settings, and how it ends.
 
     Files of cases go into it with their names, sizes and dates, so that none is read;
     images that are open already with their pixels.
     """
-    digest = hashlib.sha256()
     card = loaded.card.model_dump_json()
-    for part in (str(_VERSION), loaded.sha256, card, settings.model_dump_json()):
-        digest.update(part.encode() + b"\0")
-    for row in rows:
-        for part in _told(row):
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    parts = (loaded.sha256, card, settings.model_dump_json(), ending)
+    return _digest(parts, rows, ())
+
+
+def inquiry_of_masks(
+    rows: Sequence[CaseRow], masks: Sequence[Path | None], parts: Sequence[str]
+) -> str:
+    """Return the digest of masks that are scored: of cases and files, as above.
+
+    The `parts` are what else decides the scores: classes, card and settings.
+    """
+    return _digest(("masks", *parts), rows, masks)
+
+
+def _digest(
+    parts: Sequence[str], rows: Sequence[CaseRow], masks: Sequence[Path | None]
+) -> str:
+    digest = hashlib.sha256()
+    of_rows = (part for row in rows for part in _told(row))
+    for part in (str(_VERSION), *parts, *of_rows, *_files_told(masks)):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
 
 
@@ -212,13 +234,22 @@ def _told(row: CaseRow) -> Iterator[str]:
     # Where an archive holds all of a case, its patient is not read for this.
     if row.labels is None or row.labels != row.image or row.image == Path():
         yield json.dumps(row.patient.stated())
-    for path in dict.fromkeys((row.image, row.labels)):
-        if path is not None and path != Path():
-            yield path.name
-            with suppress(OSError):
-                found = path.stat()
-                yield f"{found.st_size} {found.st_mtime_ns}"
-    if row.image == Path():
-        case = row.read()
+    yield from _files_told(tuple(dict.fromkeys((row.image, row.labels))))
+    if row.image == Path() and row.labels is None:
+        try:
+            case = row.read()
+        except CohortError:  # neither a file nor open
+            return
         for image in (case.image, case.labels):
             yield "" if image is None else f"{pixels_sha256(image.data)}"
+
+
+def _files_told(paths: Sequence[Path | None]) -> Iterator[str]:
+    for path in paths:
+        if path is None or path == Path():
+            yield ""
+            continue
+        yield path.name
+        with suppress(OSError):
+            found = path.stat()
+            yield f"{found.st_size} {found.st_mtime_ns}"

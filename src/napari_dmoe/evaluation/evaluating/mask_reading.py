@@ -184,6 +184,27 @@ class PairReading:
             *(f"the masks: {notice}" for notice in self._masks.notices),
         )
 
+    def notices_of(self, case: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what was understood of one case: of its truth, and of its mask."""
+        return self._truth.notices_of(case), self._masks.notices_of(case)
+
+    def so_far(self) -> dict[str, Any]:
+        """Return what the files read so far decide of further ones, as JSON holds it.
+
+        Notices are not among it: see :meth:`notices_of`.
+        """
+        return {"truth": self._truth.so_far(), "masks": self._masks.so_far()}
+
+    def go_on(self, so_far: Mapping[str, Any]) -> None:
+        """Read further files as if those that :meth:`so_far` tells of had been read."""
+        self._truth.go_on(so_far["truth"])
+        self._masks.go_on(so_far["masks"])
+
+    def note(self, truth: Iterable[str], mask: Iterable[str], case: str) -> None:
+        """Keep what :meth:`notices_of` told of a case."""
+        self._truth.note(truth, case)
+        self._masks.note(mask, case)
+
     def read(
         self, truth: SpatialImage, mask: SpatialImage, case: str
     ) -> tuple[NDArray[Any], NDArray[Any]]:

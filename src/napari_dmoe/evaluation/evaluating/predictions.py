@@ -1,27 +1,32 @@
 """A cohort evaluated with masks of any origin: a rival's, nnU-Net's, a reader's.
 
 No model is run and no image is needed: each case's mask is scored beside its truth, on
-the truth's pixels.
+the truth's pixels. What is done is written down now and then, so that a run that was
+killed can be gone on with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.cohorts.case import CaseRow, CohortError
+from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
+from napari_dmoe.evaluation.evaluating.held import held
+from napari_dmoe.evaluation.evaluating.journal import (
+    BatchDone,
+    Journal,
+    inquiry_of_masks,
+)
 from napari_dmoe.evaluation.evaluating.mask_reading import (
     Meanings,
-    PairReading,
     found_meanings,
     labels_in,
     read_mask,
-    spacing_of,
 )
+from napari_dmoe.evaluation.evaluating.mask_scoring import MaskRun
 from napari_dmoe.evaluation.evaluating.prediction_files import (
     FoundPredictions,
     find_predictions,
@@ -33,14 +38,13 @@ from napari_dmoe.evaluation.evaluating.scored import (
     ScoredCase,
 )
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
-from napari_dmoe.evaluation.scoring.mask_pair import MetricError
-from napari_dmoe.evaluation.scoring.metrics import METRICS, Score, measure_case
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.inference.results.provenance import now, versions
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.naming import unheard_of
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.purpose import reason
+
+_TOGETHER = 8
+"""Cases that are written down together: what is lost when a run is killed."""
 
 
 def evaluate_predictions(
@@ -51,7 +55,9 @@ def evaluate_predictions(
     classes: Sequence[str] | None = None,
     card: ModelCard | None = None,
     settings: EvaluationSettings | None = None,
-    progress: ProgressHook | None = None,
+    progress: ProgressHook = silent,
+    keep_whole: bool = True,
+    overwrite: bool = False,
 ) -> Evaluated:
     """Score the masks that a folder or a column holds for the cases of a cohort.
 
@@ -73,7 +79,10 @@ def evaluate_predictions(
     settings : EvaluationSettings, optional
         Metrics, convention and tolerances.
     progress : callable, optional
-        Told of each case; may raise ``Cancelled``.
+        Told of each case; may raise ``Cancelled``; what was done until then is gone on
+        with later.
+    keep_whole, overwrite
+        As :func:`~napari_dmoe.evaluation.evaluating.evaluate.evaluate` takes them.
 
     Returns
     -------
@@ -86,8 +95,12 @@ def evaluate_predictions(
     CohortError
         When there are no masks or no truth, when nobody can tell which file is whose
         or what the labels stand for, and when no case at all can be scored.
+    ResumeError
+        When the folder holds another evaluation.
+    FolderError
+        When nothing can be written to the folder, or another run writes into it.
     OSError
-        When the table cannot be written.
+        When the disk is full; what was done can be gone on with.
     """
     settings = settings or EvaluationSettings()
     if settings.scored_at == "network":
@@ -95,18 +108,72 @@ def evaluate_predictions(
             "masks of any origin are scored on their own pixels, which no network "
             "knows: leave out scored-at network"
         )
-    tell = progress or silent
     files = _files(cohort, predictions)
-    meanings = _meanings(cohort, files, classes, card, tell)
+    stated = tuple(classes or (card.classes if card else ()) or cohort.classes)
+    inquiry = inquiry_of_masks(
+        cohort.rows,
+        files.of_cases,
+        (
+            "/".join(stated),
+            card.model_dump_json() if card else "",
+            settings.model_dump_json(include={"convention", "nsd_mm", "metrics"}),
+        ),
+    )
+    with claimed(output):
+        there = held(
+            output,
+            inquiry,
+            keep_whole=keep_whole,
+            overwrite=overwrite,
+            writes_masks=False,
+        )
+        if there is not None:
+            return there
+        journal = Journal(output, inquiry, n_threads=1)
+        run, cases = _scored(cohort, files, stated, card, settings, journal, progress)
+        title = predictions.name if predictions else f"{cohort.title}: prediction"
+        facts = _facts(run, cohort, files, cases, card)
+        named_so = facts.model_copy(update={"title": title, "inquiry": inquiry})
+        evaluated = Evaluated(tuple(cases), named_so, output)
+        write_evaluated(output, evaluated)
+        journal.path.unlink(missing_ok=True)
+    progress(Progress(len(cases), len(cases), "scoring the masks"))
+    return evaluated
+
+
+def _scored(
+    cohort: Cohort,
+    files: FoundPredictions,
+    stated: Sequence[str],
+    card: ModelCard | None,
+    settings: EvaluationSettings,
+    journal: Journal,
+    progress: ProgressHook,
+) -> tuple[MaskRun, list[ScoredCase]]:
+    """Score all cases; no journal is left of masks of which none can be scored."""
     drivers = tuple(each.name for each in card.attributes) if card else ()
-    run = _Run(meanings, settings, drivers)
-    cases = []
-    for place, (row, path) in enumerate(zip(cohort.rows, files.of_cases, strict=True)):
-        tell(Progress(place, len(cohort.rows), "scoring the masks"))
-        cases.append(run.case(place, row, path))
-    _refuse_nothing_scored(cases)
-    facts = EvaluationFacts(
-        title=predictions.name if predictions else f"{cohort.title}: prediction",
+    try:
+        meanings = _meanings(cohort, files, stated, journal, progress)
+        run = MaskRun(meanings, settings, drivers)
+        cases = _go_through(run, cohort, files, journal, progress)
+        _refuse_nothing_scored(cases)
+    except CohortError:
+        journal.path.unlink(missing_ok=True)
+        raise
+    return run, cases
+
+
+def _facts(
+    run: MaskRun,
+    cohort: Cohort,
+    files: FoundPredictions,
+    cases: Sequence[ScoredCase],
+    card: ModelCard | None,
+) -> EvaluationFacts:
+    meanings, settings = run.meanings, run.settings
+    told = (*meanings.notices, *_told(cases, files), *run.told(cases))
+    return EvaluationFacts(
+        title="",
         source="predictions",
         cohort=cohort.title,
         layout=cohort.layout,
@@ -118,15 +185,31 @@ def evaluate_predictions(
         attributes=card.attributes if card else (),
         convention=settings.convention,
         settings=_recorded(settings),
-        notices=(*cohort.notices, *meanings.notices, *_told(cases, files), *run.told),
+        notices=(*cohort.notices, *told),
         versions=versions(),
         made_at=now(),
     )
-    evaluated = Evaluated(tuple(cases), facts, output)
-    output.mkdir(parents=True, exist_ok=True)
-    write_evaluated(output, evaluated)
-    tell(Progress(len(cases), len(cases), "scoring the masks"))
-    return evaluated
+
+
+def _go_through(
+    run: MaskRun,
+    cohort: Cohort,
+    files: FoundPredictions,
+    journal: Journal,
+    tell: ProgressHook,
+) -> list[ScoredCase]:
+    """Score what is not scored yet, and write it down in batches; return all cases."""
+    rows = cohort.rows
+    cases = run.go_on_with(journal.done, rows, files.of_cases)
+    begun = len(cases)
+    for begin in range(begun, len(rows), _TOGETHER):
+        batch = []
+        for place in range(begin, min(begin + _TOGETHER, len(rows))):
+            tell(Progress(place - begun, len(rows) - begun, "scoring the masks"))
+            batch.append(run.case(place, rows[place], files.of_cases[place]))
+        journal.add(run.batch(batch))
+        cases += batch
+    return cases
 
 
 def _recorded(settings: EvaluationSettings) -> dict[str, Any]:
@@ -161,14 +244,19 @@ def _files(cohort: Cohort, predictions: Path | None) -> FoundPredictions:
 def _meanings(
     cohort: Cohort,
     files: FoundPredictions,
-    classes: Sequence[str] | None,
-    card: ModelCard | None,
+    stated: Sequence[str],
+    journal: Journal,
     progress: ProgressHook,
 ) -> Meanings:
-    """Return what labels stand for: as stated, else as all files hold them."""
-    stated = classes or (card.classes if card else ()) or cohort.classes
+    """Return what labels stand for: as stated, else as all files hold them.
+
+    All files are read for that once; whoever goes on finds it in the journal.
+    """
     if stated:
         return Meanings.stated(stated)
+    if journal.done:
+        first = journal.done[0].reading
+        return found_meanings(first["of the truth"], first["of the masks"])
     truth: set[int] = set()
     predicted: set[int] = set()
     for place, (row, path) in enumerate(zip(cohort.rows, files.of_cases, strict=True)):
@@ -177,93 +265,15 @@ def _meanings(
             continue
         try:
             pair = labels_in(row.read_labels()), labels_in(read_mask(path))
-        except CohortError:
+        except (CohortError, OSError, MemoryError):
             continue  # it is told where the case is scored
         truth |= pair[0]
         predicted |= pair[1]
-    return found_meanings(truth, predicted)
-
-
-@dataclass
-class _Run:
-    """One cohort's masks, scored case by case."""
-
-    meanings: Meanings
-    settings: EvaluationSettings
-    drivers: tuple[str, ...] = ()
-    n_in_pixels: int = 0
-    _reading: PairReading = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._reading = PairReading(self.meanings.classes)
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What is measured; the ratio of parts only where there are parts."""
-        has_parts = any(region.whole for region in self.meanings.regions)
-        return tuple(
-            name
-            for name in self.settings.metrics
-            if has_parts or not METRICS[name].of_parts
-        )
-
-    @property
-    def told(self) -> Iterator[str]:
-        """Yield what was understood of the labels, and of their pixels."""
-        yield from self._reading.notices
-        if not self.n_in_pixels:
-            return
-        lacking = "" if self.settings.nsd_mm is None else ", and have no NSD in mm"
-        yield (
-            f"{self.n_in_pixels:,} cases do not state the size of a pixel: their "
-            f"lengths are in pixels{lacking}"
-        )
-
-    def case(self, place: int, row: CaseRow, path: Path | None) -> ScoredCase:
-        """Return what one case scores, or why it does not."""
-        # A column that nobody has heard of goes along as it stands in the table.
-        unheard = unheard_of(row.patient, self.drivers)
-        case = ScoredCase(
-            id=row.id,
-            number=place,
-            subject=row.subject,
-            patient=row.patient.without(set(unheard) & set(row.further)),
-            further=row.further,
-            image=row.image if row.image.name else None,
-            labels=row.labels,
-            prediction=path,
-        )
-        if row.labels is None:
-            return replace(case, status="no truth", said="there is no truth")
-        if path is None:
-            said = "there is no mask of this case"
-            return replace(case, status="no prediction", said=said)
-        try:
-            truth, mask = row.read_labels(), read_mask(path)
-            scores, unit = self._scored(truth, mask, row.id)
-        except (CohortError, MetricError, OSError) as error:
-            return replace(case, status="failed", said=reason(error))
-        return replace(case, scores=scores, unit=unit)
-
-    def _scored(
-        self, truth: SpatialImage, mask: SpatialImage, case: str
-    ) -> tuple[tuple[Score, ...], str]:
-        predicted, seen = self._reading.read(truth, mask, case)
-        spacing, unit = spacing_of(truth)
-        self.n_in_pixels += unit != "mm"
-        tolerance, metrics = self.settings.nsd_mm, self.metrics
-        if tolerance is not None and unit != "mm":
-            tolerance, metrics = None, tuple(m for m in metrics if m != "nsd")
-        scores = measure_case(
-            predicted,
-            seen,
-            self.meanings.regions,
-            metrics=metrics,
-            spacing=spacing,
-            convention=self.settings.convention,
-            nsd_tolerance=tolerance,
-        )
-        return scores, unit
+    meanings = found_meanings(truth, predicted)
+    seen = {"of the truth": sorted(truth), "of the masks": sorted(predicted)}
+    journal.done.append(BatchDone((), (), (), seen))
+    journal.add(journal.done[0])
+    return meanings
 
 
 def _told(cases: Sequence[ScoredCase], files: FoundPredictions) -> Iterator[str]:

@@ -17,15 +17,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
+from napari_dmoe.cohorts.case import CaseRow, CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.fairseg_rows import CODES, DAYS_PER_YEAR
-from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
-from napari_dmoe.evaluation.evaluating.evaluate import evaluate
+from napari_dmoe.evaluation.evaluating.evaluate import Ending, evaluate
 from napari_dmoe.evaluation.evaluating.published import write_published
+from napari_dmoe.evaluation.evaluating.run_as import RunAs
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
-from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, load_checkpoint
@@ -253,7 +252,21 @@ def evaluate_preset(
             f"{preset.title} leaves such cases out: name another card with --card"
         )
     rows = tuple(RunAs(r, _as_run(attribute, r.patient, code)) for r, code in kept)
-    found = evaluate(
+    codes = [code for _, code in kept]
+
+    def published(found: Evaluated) -> Evaluated:
+        cases = tuple(
+            replace(case, patient=row.patient, further=_beside(row))
+            for case, (row, _) in zip(found, kept, strict=True)
+        )
+        told = (*notices, *_told(preset, attribute, cohort.rows), *_left_out(found))
+        said = tuple(dict.fromkeys((*found.facts.notices, *told)))
+        facts = found.facts.model_copy(update={"preset": preset.name, "notices": said})
+        evaluated = replace(found, cases=cases, facts=facts)
+        write_published(output, evaluated, files=preset.files, codes=codes)
+        return evaluated
+
+    evaluated = evaluate(
         loaded,
         replace(cohort, rows=rows),
         output,
@@ -261,18 +274,10 @@ def evaluate_preset(
         progress=progress,
         keep_whole=keep_whole,
         overwrite=overwrite,
+        ending=Ending(preset.name, published),
     )
-    cases = tuple(
-        replace(case, patient=row.patient, further=_beside(row))
-        for case, (row, _) in zip(found, kept, strict=True)
-    )
-    told = (*notices, *_told(preset, attribute, cohort.rows), *_left_out(found))
-    said = tuple(dict.fromkeys((*found.facts.notices, *told)))
-    facts = found.facts.model_copy(update={"preset": preset.name, "notices": said})
-    evaluated = replace(found, cases=cases, facts=facts)
-    write_evaluated(output, evaluated)
-    codes = [code for _, code in kept]
-    write_published(output, evaluated, files=preset.files, codes=codes)
+    if not all((output / name).is_file() for name in preset.files.values()):
+        write_published(output, evaluated, files=preset.files, codes=codes)
     return evaluated
 
 
@@ -342,63 +347,3 @@ def _left_out(found: Evaluated) -> Iterator[str]:
     n = sum(not case.scores for case in found)
     if n:
         yield f"the published result files have no row of {n:,} cases without scores"
-
-
-@dataclass(frozen=True)
-class RunAs:
-    """A row whose model is run for another patient than it shows."""
-
-    row: CaseRow
-    patient: Patient
-
-    def __repr__(self) -> str:
-        """Show the row alone."""
-        return f"RunAs({self.row!r})"
-
-    @property
-    def number(self) -> int:
-        """As of the row; so is all that follows."""
-        return self.row.number
-
-    @property
-    def id(self) -> str:
-        """The case's id."""
-        return self.row.id
-
-    @property
-    def image(self) -> Path:
-        """Its image's file."""
-        return self.row.image
-
-    @property
-    def labels(self) -> Path | None:
-        """Its truth's file."""
-        return self.row.labels
-
-    @property
-    def prediction(self) -> Path | None:
-        """The file of a mask."""
-        return self.row.prediction
-
-    @property
-    def subject(self) -> str | None:
-        """What cases of one patient or lesion share."""
-        return self.row.subject
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """By what patient and lesion are known again."""
-        return self.row.marks
-
-    @property
-    def further(self) -> Mapping[str, str]:
-        """What stands in columns that are not used."""
-        return self.row.further
-
-    def read(self) -> Case:
-        """Read the image and the truth."""
-        return replace(self.row.read(), patient=self.patient)
-
-    def read_labels(self) -> SpatialImage:
-        """Read the truth alone."""
-        return self.row.read_labels()
