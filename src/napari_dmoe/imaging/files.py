@@ -35,13 +35,23 @@ MAX_NAME = 80
 
 def image_suffix(path: Path) -> str:
     """Return how an image file's name ends, in lower case: ``.png``, ``.nii.gz``."""
-    name = path.name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+    return suffix_of(path.name)
+
+
+def suffix_of(name: str) -> str:
+    """Return the same of a name alone, as paths are slow to make of very many."""
+    lower = name.lower()
+    if lower.endswith(".nii.gz"):
+        return ".nii.gz"
+    place = lower.rfind(".")
+    return lower[place:] if 0 < place < len(lower) - 1 else ""
 
 
 def image_stem(path: Path) -> str:
     """Return an image file's name without its suffix."""
-    return path.name[: -len(image_suffix(path))] if path.suffix else path.name
+    name = path.name
+    suffix = suffix_of(name)
+    return name[: -len(suffix)] if suffix else name
 
 
 def safe_stem(name: str, longest: int = MAX_NAME) -> str:

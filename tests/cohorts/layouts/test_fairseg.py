@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from layouts import MASK, archive, fairseg
+from numpy.lib import format as npy
 
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.layouts.archives import Archive
 from napari_dmoe.cohorts.layouts.checking import checked
 from napari_dmoe.cohorts.layouts.opening import open_cohort
+from napari_dmoe.cohorts.problems import lines_told
 from napari_dmoe.patient import Patient
 
 NAMES = ["data_00003.npz", "data_00001.npz"]
@@ -229,6 +232,45 @@ def test_an_array_that_claims_more_than_is_there_is_refused(tmp_path: Path) -> N
             other.writestr(name, stored)
     with pytest.raises(CohortError, match=r"claims 48,000 bytes, and 48 are stored"):
         open_cohort(tmp_path)[0]
+
+
+def test_what_is_wrong_with_many_archives_is_told_once(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        archive(tmp_path / f"data_{number}.npz", pickled=["slo_fundus"])
+    (line,) = lines_told(checked(open_cohort(tmp_path)).problems)
+    assert line.startswith("rows 1, 2, 3, ... (4), slo_fundus: expected an archive")
+    assert line.endswith("found data_1.npz, data_2.npz, data_3.npz, ...")
+    assert "data_1.npz: " not in line
+
+
+def test_empty_archives_and_links_that_lead_nowhere_are_problems(
+    tmp_path: Path,
+) -> None:
+    archive(tmp_path / "data_1.npz")
+    (tmp_path / "data_2.npz").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "data_3.npz").write_bytes(b"")
+    cohort = open_cohort(tmp_path)
+    assert [(p.row, p.value) for p in cohort.problems] == [(2, "data_2.npz")]
+    assert "leads nowhere" in cohort.problems[0].expected
+    looked = checked(cohort)
+    assert [p.row for p in looked.problems] == [2, 3]
+    assert "damaged, or no archive" in looked.problems[1].expected
+
+
+def test_an_array_beyond_any_photograph_is_refused_unread(tmp_path: Path) -> None:
+    header = BytesIO()
+    described = {"descr": "|u1", "fortran_order": False, "shape": (2**15, 2**14)}
+    npy.write_array_header_1_0(header, described)
+    path = tmp_path / "data_1.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as there:
+        for key in ("slo_fundus", "disc_cup_mask"):
+            with there.open(f"{key}.npy", "w") as stream:
+                stream.write(header.getvalue())
+                for _ in range(32):
+                    stream.write(bytes(2**24))
+    assert path.stat().st_size < 2**21
+    (problem,) = checked(open_cohort(tmp_path)).problems
+    assert "the most that are read" in problem.expected
 
 
 def test_reprs_tell_nothing_of_patients(tmp_path: Path) -> None:

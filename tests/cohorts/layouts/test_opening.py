@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.datasets import subjects_of
 from napari_dmoe.cohorts.layouts.checking import why_no_image
 from napari_dmoe.cohorts.layouts.opening import cohort_of, open_cohort, usable_cohort
+from napari_dmoe.cohorts.tables import telling
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.tables import read_table
 from napari_dmoe.patient import Patient
 
 PIXELS = np.arange(20, dtype=np.uint8).reshape(4, 5)
@@ -148,6 +151,26 @@ def test_tables_of_any_country_are_read(
     assert any("fractions of numbers" in n and "age, psa" in n for n in cohort.notices)
     is_told = any("Windows-1252" in n or "UTF-16" in n for n in cohort.notices)
     assert is_told is encoding.startswith(("utf-16", "cp1252"))
+
+
+def test_a_wide_table_is_gone_through_a_few_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"score_{n}" for n in range(40)]
+    cells = ["1;234"] * 39 + ["5;8"]
+    lines = [",".join(["image", *names]), ",".join(["a.tif", *cells])]
+    path = table(tmp_path, *(x.replace(",", "\t").replace(";", ",") for x in lines))
+    write_tiff(tmp_path / "a.tif", PIXELS, axes="yx")
+    times = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        times.append(arguments)
+        return read_table(*arguments, **options)
+
+    monkeypatch.setattr(telling, "read_table", counted)
+    known = open_cohort(path).rows[0].patient.others
+    assert (known["score_0"], known["score_39"]) == ("1,234", "5.8")
+    assert len(times) < 10
 
 
 def test_commas_that_may_be_thousands_stay(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -26,14 +27,21 @@ WHY_NO_OBJECTS = (
 )
 """Why an array of objects is refused."""
 
-_LARGEST = 2**30
+_LARGEST = 2**28
 """Bytes of one array at most: far more than a photograph has."""
+
+_DAMAGED = "is damaged, or no archive of numpy arrays"
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 class ArchiveError(CohortError):
     """An archive, or what stands in it under a key, cannot be read."""
+
+    key = ""
+    """Of what in it that is said; empty for the whole."""
+    why = ""
+    """What is wrong, as a phrase that names neither the file nor its row."""
 
 
 class ObjectArrayError(ArchiveError):
@@ -66,9 +74,7 @@ class Archive:
             self._zip = zipfile.ZipFile(self._path)
         # Damaged archives make the decoder raise almost anything.
         except Exception as error:
-            raise ArchiveError(
-                f"{self._place}: {self._path.name} cannot be read: {reason(error)}"
-            ) from error
+            raise self._refused("", f"cannot be read: {_reason(error)}") from error
         return self
 
     def __exit__(
@@ -104,7 +110,7 @@ class Archive:
                 return np.asarray(read)
         # Damaged archives make the decoder raise almost anything.
         except Exception as error:
-            raise self.refused(key, f"cannot be read: {reason(error)}") from error
+            raise self.refused(key, f"cannot be read: {_reason(error)}") from error
 
     def check(self, key: str) -> zipfile.ZipFile:
         """Refuse what :meth:`array` would refuse by its header, and read no more."""
@@ -118,11 +124,19 @@ class Archive:
             raise
         # Damaged archives make the decoder raise almost anything.
         except Exception as error:
-            raise self.refused(key, f"cannot be read: {reason(error)}") from error
+            raise self.refused(key, f"cannot be read: {_reason(error)}") from error
 
     def refused(self, key: str, why: str) -> ArchiveError:
         """Return the error that says why a key cannot be used."""
-        return ArchiveError(f"{self._place}: {self._path.name}: {key} {why}")
+        return self._refused(key, why)
+
+    def _refused(
+        self, key: str, why: str, kind: type[ArchiveError] = ArchiveError
+    ) -> ArchiveError:
+        what = f": {key}" if key else ""
+        error = kind(f"{self._place}: {self._path.name}{what} {why}")
+        error.key, error.why = key, why
+        return error
 
     def _check(self, archive: zipfile.ZipFile, member: str, key: str) -> None:
         """Refuse objects, and what claims to be larger than it is."""
@@ -135,9 +149,8 @@ class Archive:
             shape, _, dtype = _HEADERS[version](file)
             n_before = stream.tell()
         if dtype.hasobject:
-            raise ObjectArrayError(
-                f"{self._place}: {self._path.name}: {key} is refused: {WHY_NO_OBJECTS}"
-            )
+            why = f"is refused: {WHY_NO_OBJECTS}"
+            raise self._refused(key, why, ObjectArrayError)
         n_bytes = math.prod(shape) * dtype.itemsize
         if n_bytes > _LARGEST or n_bytes != found.file_size - n_before:
             raise self.refused(
@@ -145,3 +158,9 @@ class Archive:
                 f"claims {n_bytes:,} bytes, and {found.file_size - n_before:,} are "
                 f"stored; {_LARGEST:,} are the most that are read",
             )
+
+
+def _reason(error: Exception) -> str:
+    """Return why an archive cannot be read; decoders tell damage in many ways."""
+    is_damage = isinstance(error, zipfile.BadZipFile | zlib.error | EOFError)
+    return f"it {_DAMAGED}" if is_damage else reason(error)

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from napari_dmoe.cohorts.case import CaseRow, CohortError
+from napari_dmoe.cohorts.case import CaseRow
 from napari_dmoe.cohorts.datasets import Cohort
+from napari_dmoe.cohorts.layouts.archives import ArchiveError
 from napari_dmoe.cohorts.layouts.fairseg_rows import FairSegRow
 from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.imaging.files import image_suffix
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.pictures.signatures import true_format
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.purpose import reason
 
 _GZIP = b"\x1f\x8b"
 _SIZES = frozenset({348, 540})
@@ -63,8 +63,11 @@ def _wrong(row: CaseRow) -> Iterator[Problem]:
     if isinstance(row, FairSegRow):
         try:
             row.check()
-        except CohortError as error:
-            yield Problem(row.number, "name", row.image.name, reason(error))
+        except ArchiveError as error:
+            # By kinds, as what is wrong with one archive mostly is with thousands.
+            what = f"; {error.key} {error.why}" if error.key else f"; it {error.why}"
+            expected = f"an archive with an image and a mask{what}"
+            yield Problem(row.number, error.key or "name", row.image.name, expected)
         else:
             yield from row.problems
         return

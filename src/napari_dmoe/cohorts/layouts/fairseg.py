@@ -45,6 +45,8 @@ class FairSegFiles:
     folder: Path
     names: tuple[str, ...]
     """The archives in the folder, in order."""
+    lost: tuple[str, ...]
+    """What is called like one and is no file, such as a link that leads nowhere."""
     chosen: Path | None = None
     """The list; None for all archives."""
 
@@ -70,7 +72,7 @@ def find_fairseg(path: Path, list_file: str | Path | None) -> FairSegFiles | Non
         return None
     if list_file is not None:
         chosen = find_beside(folder, list_file, LISTS, ".txt")
-    return FairSegFiles(folder, _archives(folder), chosen)
+    return FairSegFiles(folder, *_archives(folder), chosen)
 
 
 def read_fairseg(found: FairSegFiles) -> Cohort:
@@ -88,6 +90,8 @@ def read_fairseg(found: FairSegFiles) -> Cohort:
     for number, name in _named(found):
         archive = _archive_name(name)
         expected = _why_not(archive, there, seen)
+        if archive in found.lost:
+            expected = "a file; it is a link that leads nowhere, or no file at all"
         if expected:
             problems.append(Problem(number, _NAME, name, expected))
             continue
@@ -200,26 +204,26 @@ def _has_archives(folder: Path) -> bool:
         return False
 
 
-def _archives(folder: Path) -> tuple[str, ...]:
-    """Return a folder's archives; their names alone are asked for."""
+def _archives(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a folder's archives, and what is no file; names alone are asked for."""
+    found: tuple[list[str], list[str]] = [], []
     try:
         with os.scandir(folder) as entries:
-            found = [
-                entry.name
-                for entry in entries
-                if entry.name.lower().endswith(SUFFIX) and entry.is_file()
-            ]
+            for entry in entries:
+                if entry.name.lower().endswith(SUFFIX):
+                    found[not entry.is_file()].append(entry.name)
     except OSError as error:
         raise CohortError(f"{folder.name} cannot be read: {error.strerror}") from error
-    return tuple(sorted(found))
+    return tuple(sorted(found[0])), tuple(sorted(found[1]))
 
 
 def _named(found: FairSegFiles) -> Iterator[tuple[int, str]]:
     if found.chosen is not None:
         yield from _lines(found.chosen)
         return
-    published = [name for name in found.names if _ARCHIVE.fullmatch(name)]
-    yield from enumerate(published or found.names, start=1)
+    names = sorted((*found.names, *found.lost))
+    published = [name for name in names if _ARCHIVE.fullmatch(name)]
+    yield from enumerate(published or names, start=1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

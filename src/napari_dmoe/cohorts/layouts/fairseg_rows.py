@@ -172,11 +172,12 @@ class FairSegRow:
             raise archive.refused(
                 MASK, f"is {_told_array(mask)}: expected (height, width) numbers"
             )
-        found = {float(value) for value in np.unique(mask)}
-        if not found <= {0.0, -1.0, -2.0}:
+        is_other = (mask != 0) & (mask != -1) & (mask != -2)
+        if is_other.any():
+            found = np.unique(mask[is_other][:1000])[:5]
             raise archive.refused(
                 MASK,
-                f"holds {', '.join(f'{each:g}' for each in sorted(found)[:5])}: "
+                f"holds {', '.join(f'{float(each):g}' for each in found)}: "
                 "expected 0 background, -1 rim and -2 cup",
             )
         data = (-mask.astype(np.int8)).astype(np.uint8)

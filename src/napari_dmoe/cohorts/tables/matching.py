@@ -17,7 +17,12 @@ from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
-from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
+from napari_dmoe.imaging.files import (
+    IMAGE_SUFFIXES,
+    image_stem,
+    image_suffix,
+    suffix_of,
+)
 
 _SHOWN = 3
 """Files of one name that a message names."""
@@ -227,10 +232,11 @@ def _pictures(
             continue
         records = {n for n in names if n.lower().endswith((".json", ".csv"))}
         for name in sorted(names):
-            path = Path(here, name)
-            is_picture = image_suffix(path) in IMAGE_SUFFIXES and name[0] != "."
-            if is_picture and not _is_result(image_stem(path), records):
-                yield path, kind
+            suffix = suffix_of(name)
+            if suffix not in IMAGE_SUFFIXES or name[0] == ".":
+                continue
+            if not _is_result(name[: -len(suffix)], records):
+                yield here / name, kind
 
 
 def _kind(parts: tuple[str, ...]) -> str:

@@ -228,7 +228,7 @@ class RowReader:
     def _beside(self, name: str) -> Path | None:
         """Return the file of a path from the table's folder on; None where none is."""
         # A name alone is no path: its file is looked up, not asked of the disk.
-        if not name or (self.files is not None and not PurePosixPath(name).suffix):
+        if not name or (self.files is not None and "." not in name):
             return None
         # Macs take the accents of names apart, and tables mostly have them whole.
         for written in dict.fromkeys(
@@ -307,6 +307,8 @@ def is_inside(name: str) -> bool:
 
     On every system the same is taken for a path of any system.
     """
+    if name != ".." and not {"/", "\\", ":"}.intersection(name):
+        return True  # a name alone, as most are
     windows = PureWindowsPath(name)
     is_rooted = bool(windows.anchor) or PurePosixPath(name).is_absolute()
     return not (is_rooted or "://" in name or ".." in windows.parts)

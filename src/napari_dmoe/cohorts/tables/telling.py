@@ -200,18 +200,19 @@ def decimal_commas(columns: Columns, table: Path) -> frozenset[str]:
     Where all such cells may be thousands (``1,234``) nobody can tell, and none is.
     """
     files = (columns.image, columns.labels, columns.prediction, columns.identity)
-    open_columns = [
-        name
-        for name in columns.header
-        if name and name not in (*files, *columns.subjects)
-    ]
-    found = set()
-    for name in open_columns:
-        commas = [c for c in cells_of(name, columns, table) if "," in c]
-        are_numbers = all(COMMA_NUMBER.fullmatch(cell) for cell in commas)
-        if are_numbers and not all(map(_THOUSANDS.fullmatch, commas)):
-            found.add(name)
-    return frozenset(found)
+    used = {*files, *columns.subjects, ""}
+    may_be = {n: name for n, name in enumerate(columns.header) if name not in used}
+    are_fractions: set[int] = set()
+    for _, cells in lines_of(table):
+        for place, cell in enumerate(cells):
+            if "," not in cell or place not in may_be:
+                continue
+            written = unescaped(cell.strip())
+            if not COMMA_NUMBER.fullmatch(written):
+                del may_be[place]
+            elif not _THOUSANDS.fullmatch(written):
+                are_fractions.add(place)
+    return frozenset(may_be[place] for place in are_fractions & may_be.keys())
 
 
 def cells_of(column: str, columns: Columns, table: Path) -> Iterator[str]:
