@@ -300,3 +300,11 @@ def test_a_constant_image_is_segmented_where_the_network_is_scored(published):
     )
     assert at_network.labels.any()  # as published
     assert not segment(loaded, image, patient).labels.any()
+
+
+@pytest.mark.parametrize(("days", "code"), [(21_899, 0), (21_900, 1), (21_914, 1)])
+def test_groups_count_years_as_the_published_script_does(days, code):
+    preset = presets.preset_called("fairseg-test")
+    counted = presets._counted(preset, Patient(age=days / 365.25))
+    (age,) = read_card("fairseg-age").attributes
+    assert age.category_of(counted) == code

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluations import make_evaluated
+from evaluations import LEANINGS, make_evaluated, signed
 from scipy import stats
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
@@ -282,3 +282,14 @@ def test_at_most_5_of_100_null_audits_call_a_difference() -> None:
     found = called(KINDS["60 cases"], 400, seed=0, better=0.0)
     assert found["share"] <= 0.05
     assert audit(KINDS["60 cases"], np.random.default_rng(0), 0.0)[0].facts.title
+
+
+def test_volume_errors_are_compared_by_how_large_they_are(first: Evaluated) -> None:
+    race = groupings(first, by=["race"])
+    best = signed(first, dict.fromkeys(LEANINGS, 0.0), title="A")
+    small = signed(first, dict.fromkeys(LEANINGS, -0.5), title="B")
+    found = compare(best, small, metrics=["rvd"], groupings=race, n_resamples=FEW)
+    # Too small by half is no improvement on about right, though the number is lower.
+    assert found.rows[0].verdict == "worse"
+    assert found.rows[0].second == pytest.approx(0.5, abs=0.02)
+    assert "Relative volume difference, without its sign, of cup" in found.sentences[0]

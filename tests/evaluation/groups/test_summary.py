@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluations import make_evaluated
+from evaluations import make_evaluated, signed
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
 from napari_dmoe.evaluation.groups.groupings import everybody, groupings
@@ -157,3 +157,21 @@ def test_what_was_not_measured_is_refused(evaluated: Evaluated) -> None:
         summarise(evaluated, "rim", "dise", race)
     with pytest.raises(MetricError, match=r"grouping race is of 120 cases"):
         summarise(Evaluated(evaluated.cases[:5], evaluated.facts), "rim", "dice", race)
+
+
+def test_a_signed_metric_has_means_and_no_worst_group(evaluated: Evaluated) -> None:
+    (race,) = groupings(evaluated, by=["race"])
+    found = summarise(signed(evaluated), "rim", "rvd", race, n_resamples=100)
+    # Black is far too large, White far too small; neither may be called the best.
+    assert found.table.means["Black"] > 0.4
+    assert found.table.means["White"] < -0.4
+    assert found.table.worst is None
+    ranked = set(found.table.statistics) - {"mean"}
+    assert all(math.isnan(found.table.statistics[name]) for name in ranked)
+    assert all(math.isnan(found.intervals.statistics[name].low) for name in ranked)
+    assert not ranked & set(found.intervals.methods)
+    low, high = found.intervals.statistics["mean"]
+    assert low <= found.table.statistics["mean"] <= high
+    for row, interval in found.rows:
+        assert interval.low <= row.mean <= interval.high
+    assert any("no group is called the worst" in note for note in found.notes)

@@ -24,7 +24,7 @@ from napari_dmoe.evaluation.reporting.report import ReportFiles, write_report
 from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.patient import Patient
 
-from evaluations import make_evaluated  # isort: skip
+from evaluations import make_evaluated, signed  # isort: skip
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published_results"
 QUICK = ReportOptions(
@@ -148,6 +148,17 @@ def test_the_worst_group_of_a_distance_is_the_largest(plain: ReportFiles) -> Non
     own = region(plain, "rim", "hd95")
     groups = [g for g in own["groups"] if g["attribute"] == own["attribute"]]
     assert own["worst_group"] == max(groups, key=lambda g: g["mean"])["value"]
+
+
+def test_a_volume_error_has_means_and_no_worst_group(tmp_path: Path) -> None:
+    options = QUICK.model_copy(update={"metrics": ("rvd",)})
+    files = write_report(signed(make_evaluated()), tmp_path / "r", options=options)
+    own = region(files, "rim", "rvd")
+    means = {g["value"]: g["mean"] for g in own["groups"] if g["mean"] is not None}
+    assert min(means.values()) < -0.4
+    assert [own["worst_group"], own["gap"], own["es_sum"]] == [None] * 3
+    assert "worst" not in files.headlines[0]
+    assert "worst for" not in files.html.read_text("utf-8")
 
 
 def test_two_runs_write_the_same_bytes_but_for_the_date(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from napari_dmoe.evaluation.reporting.worst import (
     worst_cases,
 )
 
-from evaluations import make_evaluated  # isort: skip
+from evaluations import make_evaluated, signed  # isort: skip
 
 
 def masks(folder: Path) -> ScoredCase:
@@ -105,3 +105,11 @@ def test_the_worst_come_first_and_those_without_a_score_not_at_all() -> None:
     assert worst[0].is_missed
     assert worst[0].name == "case 015"
     assert dict(worst[0].values).keys() == {"race"}
+
+
+def test_a_volume_error_is_bad_on_either_side() -> None:
+    found = signed(make_evaluated(60, regions=("rim",)))
+    own, options = groupings(found, by=("race",)), ReportOptions(metrics=("rvd",))
+    worst = worst_cases(found, own, {}, Pseudonyms([found]), options)
+    errors = [abs(dict(case.scores)["Relative volume difference"]) for case in worst]
+    assert errors == sorted(np.abs(found.values("rim", "rvd")))[::-1][: len(errors)]

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from evaluations import make_evaluated
+from evaluations import make_evaluated, signed
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
 from napari_dmoe.evaluation.reporting.figures import LIGHT
@@ -166,6 +166,19 @@ def test_of_distances_the_largest_is_the_worst_and_a_miss_is_worse(
     line = case_line(evaluated[found[0].place], found[0])
     assert line.cells["score"] == "missed"
     assert line.worse == ("score",)
+
+
+def test_a_volume_error_is_bad_on_either_side_and_ranks_no_group(
+    evaluated: Evaluated,
+) -> None:
+    figures = find([signed(evaluated)], Asked("rvd", "cup", "race"), silent)
+    found = worst_first(evaluated, figures.models[0])
+    sizes = [abs(each.value) for each in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {each.value > 0 for each in found[:20]} == {True, False}
+    lines = group_lines(figures)
+    assert [line.cells["group"] for line in lines][-1] == "all"
+    assert not any(line.bold for line in lines[: len(figures.groups)])
 
 
 def test_a_case_is_told_with_what_is_recorded(

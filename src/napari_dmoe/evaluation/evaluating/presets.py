@@ -12,7 +12,6 @@ Control-Theoretic Perspective, ICML 2025, arXiv:2502.00619.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -256,7 +255,7 @@ def evaluate_preset(
 
     def published(found: Evaluated) -> Evaluated:
         cases = tuple(
-            replace(case, patient=row.patient, further=_beside(row))
+            replace(case, patient=_counted(preset, row.patient), further=_beside(row))
             for case, (row, _) in zip(found, kept, strict=True)
         )
         told = (*notices, *_told(preset, attribute, cohort.rows), *_left_out(found))
@@ -281,6 +280,15 @@ def evaluate_preset(
     return evaluated
 
 
+def _counted(preset: Preset, patient: Patient) -> Patient:
+    """Return a patient in the preset's years, so that groups are the published ones."""
+    age = patient.age
+    if preset.days_per_year is None or not isinstance(age, float):
+        return patient
+    years = age * DAYS_PER_YEAR / preset.days_per_year
+    return Patient.from_values({**patient.stated(), "age": years})
+
+
 def _beside(row: CaseRow) -> dict[str, str]:
     """Return the columns of a row that are no attribute of its patient."""
     stated = row.patient.stated()
@@ -303,17 +311,8 @@ def _code(preset: Preset, attribute: CardAttribute, row: CaseRow) -> int | None:
 
 def _place(preset: Preset, attribute: CardAttribute, patient: Patient) -> int | None:
     """Return the place of a patient's value; None where no router is for it."""
-    age = patient.age
-    if (
-        attribute.name == "age"
-        and attribute.edges is not None
-        and preset.days_per_year is not None
-        and isinstance(age, float)
-    ):
-        years = age * DAYS_PER_YEAR / preset.days_per_year
-        return bisect_right(attribute.edges, years)
     try:
-        return attribute.category_of(patient)
+        return attribute.category_of(_counted(preset, patient))
     except PatientError:  # a value that no router was trained for
         return None
 

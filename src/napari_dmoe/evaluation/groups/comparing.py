@@ -211,7 +211,9 @@ class _Pairs:
     ) -> Iterator[Comparison]:
         """Yield what is compared of one region and metric."""
         before, after = (
-            cohort.values(region, metric)[[pair[side] for pair in self.places]]
+            METRICS[metric].compared(
+                cohort.values(region, metric)[[pair[side] for pair in self.places]]
+            )
             for side, cohort in enumerate((self.first, self.second))
         )
         one_alone = int((np.isnan(before) != np.isnan(after)).sum())

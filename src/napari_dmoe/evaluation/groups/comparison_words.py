@@ -32,7 +32,9 @@ def sentences_of(
 def _sentence(titles: tuple[str, str], rows: Sequence[Comparison]) -> str:
     whole = next(row for row in rows if row.grouping == EVERYBODY)
     first, second = titles
-    what = f"{METRICS[whole.metric].title} of {whole.region}"
+    metric = METRICS[whole.metric]
+    sign = ", without its sign," if metric.is_signed else ""
+    what = f"{metric.title}{sign} of {whole.region}"
     if whole.verdict == "too few":
         return f"{what}: too few cases to compare {second} with {first} ({whole.n})."
     measured = f"{what} {_apart(whole)}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, ScoredCase
@@ -78,7 +79,8 @@ def summarise(
     Returns
     -------
     GroupSummary
-        It does not depend on the order of the cases.
+        It does not depend on the order of the cases. Groups of a signed metric have
+        means, and nothing that ranks them.
 
     Raises
     ------
@@ -105,8 +107,31 @@ def summarise(
         n_resamples=n_resamples,
         convention=convention,
     )
+    if METRICS[metric].is_signed:
+        table, intervals = _not_ranked(table), _means_alone(intervals)
     notes = dict.fromkeys((*grouping.notices, *table.notes, *intervals.notes))
     return GroupSummary(region, metric, grouping, table, intervals, tuple(notes))
+
+
+_UNRANKED = (
+    "0 is best and both sides of it are worse, so that no group is called the worst"
+)
+
+
+def _not_ranked(table: GroupTable) -> GroupTable:
+    """Return a table of means alone: in a mean, both directions may cancel."""
+    nothing = dict.fromkeys(table.statistics, math.nan)
+    statistics = nothing | {"mean": table.statistics["mean"]}
+    notes = (*table.notes, _UNRANKED)
+    return replace(table, worst=None, statistics=statistics, notes=notes)
+
+
+def _means_alone(intervals: Intervals) -> Intervals:
+    nothing = dict.fromkeys(intervals.statistics, Interval(math.nan, math.nan))
+    statistics = nothing | {"mean": intervals.statistics["mean"]}
+    kept = {*intervals.groups, "mean"}
+    methods = {name: how for name, how in intervals.methods.items() if name in kept}
+    return replace(intervals, statistics=statistics, methods=methods)
 
 
 def subjects_of(cases: Sequence[ScoredCase]) -> list[str | int]:

@@ -68,6 +68,7 @@ class ByAttribute:
     are hidden, like `skewness`."""
     skewness: float
     worst_group: str | None
+    """None of no counted case, and of a signed metric."""
     cells: tuple[GroupCell, ...]
     left_out: tuple[str, ...]
     """Groups that no case, or no counted one, belongs to."""
@@ -216,7 +217,10 @@ def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
     further = {name: table.statistics[name] for name in ("ratio", "skewness")}
     if not is_whole:
         means = [cell.mean.value for cell in shown]
-        estimates["gap"] = Estimate(max(means) - min(means) if means[1:] else math.nan)
+        is_compared = bool(means[1:]) and not METRICS[summary.metric].is_signed
+        estimates["gap"] = Estimate(
+            max(means) - min(means) if is_compared else math.nan
+        )
         further = dict.fromkeys(further, math.nan)
     return ByAttribute(
         attribute=summary.grouping.name,
@@ -263,8 +267,10 @@ def _cell(row: GroupRow, summary: GroupSummary, is_hidden: bool) -> GroupCell:
 def _worst(cells: Sequence[GroupCell], metric: Metric) -> str | None:
     def badness(cell: GroupCell) -> float:
         mean = cell.mean.value
-        return -mean if metric.higher_is_better else abs(mean)
+        return -mean if metric.higher_is_better else mean
 
+    if metric.is_signed:
+        return None
     # Of equals the first, in the order of the groups.
     found = max(cells, key=badness, default=None)
     return None if found is None else found.value

@@ -24,7 +24,8 @@ _DEFINED = {
     "hd95": "the 95th percentile of the surface distances of both directions (HD95)",
     "asd": "the mean distance from the prediction's surface to the truth's (ASD)",
     "nsd": "the normalised surface distance (NSD)",
-    "rvd": "the relative volume difference, (|A| - |B|) / |B|",
+    "rvd": "the relative volume difference, (|A| - |B|) / |B|, by which no group is "
+    "called the worst",
     "avd": "the absolute volume difference",
     "cdr_distance": "the distance of the cup-to-disc area ratios",
 }

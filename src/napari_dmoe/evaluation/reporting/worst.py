@@ -74,7 +74,8 @@ def worst_cases(
     found = []
     for region in evaluated.facts.regions:
         values = evaluated.values(region, ranked)
-        worse = values if METRICS[ranked].higher_is_better else -values
+        errors = METRICS[ranked].compared(values)
+        worse = errors if METRICS[ranked].higher_is_better else -errors
         # Sorted stably, so that equal ones keep the cohort's order; NaN come last.
         places = np.argsort(worse, kind="stable")[: options.n_worst]
         for place in (int(p) for p in places if not math.isnan(values[p])):

@@ -171,8 +171,8 @@ class Metric:
     is_size : bool
         Whether it is in the unit of the spacing, squared in planes, cubed in volumes.
     is_signed : bool
-        Whether 0 is best and both sides of it are worse: of two means the one nearer
-        to 0 is the better one.
+        Whether 0 is best and both sides of it are worse. Cases and models are then
+        compared by :meth:`compared`, and no group's mean is called the worst.
     """
 
     title: str
@@ -189,6 +189,10 @@ class Metric:
         if convention == "reference" and pair.presence in self.published_when_empty:
             return self.published_when_empty[pair.presence]
         return self.function(pair)
+
+    def compared(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return scores in which one direction is better: signed ones without sign."""
+        return np.abs(values) if self.is_signed else values
 
     def presence(self, pair: MaskPair) -> Presence:
         """Return which mask has what the metric needs: the part, or the whole."""

@@ -244,7 +244,8 @@ def worst_first(
     values, is_missed = figures.values[places], figures.is_missed[places]
     is_unknown = np.isnan(values)
     rank = np.where(is_unknown, np.where(is_missed, 0, 2), 1)
-    badness = np.where(is_unknown, 0.0, values if summary.higher_is_better else -values)
+    errors = METRICS[summary.metric].compared(values)
+    badness = np.where(is_unknown, 0.0, errors if summary.higher_is_better else -errors)
     order = np.lexsort((places, badness, rank))
     told = (places[order], values[order], is_missed[order])
     columns = (each.tolist() for each in told)
