@@ -44,10 +44,11 @@ HEIGHT = 340
 """To begin with; it can be made lower."""
 _COMFORTABLE = QSize(1200, HEIGHT)
 _LEAST = QSize(560, 200)
-_LEFT, _LEFT_WIDE = 300, 640
+_LEFT, _LEFT_WIDE = 300, (640, 730)
+"""Pixels of the pickers; with the most of them, their buttons stand in one row."""
 _WIDE = 1500
 """Pixels from which there is room for two columns of pickers."""
-_LEAST_RIGHT = 300
+_LEAST_RIGHT, _GOOD_RIGHT = 300, 1000
 
 
 class FairnessDock(QWidget):
@@ -117,7 +118,9 @@ class FairnessDock(QWidget):
         if self.pickers.is_wide != is_wide or self._is_new:
             self._is_new = False
             self.pickers.spread(is_wide)
-            left = _LEFT_WIDE if is_wide else _LEFT
+            least, most = _LEFT_WIDE
+            wide = max(least, min(most, self.width() - _GOOD_RIGHT))
+            left = wide if is_wide else _LEFT
             self.splitter.setSizes([left, max(self.width() - left, 1)])
 
     @property
