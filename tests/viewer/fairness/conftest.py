@@ -10,6 +10,7 @@ import pytest
 from fairness_desk import FairnessDesk, Fakes
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from results_reader import Reader
 
 from napari_dmoe.viewer.fairness.dock import FairnessDock
 
@@ -41,3 +42,9 @@ def make_fairness(qtbot: QtBot) -> Callable[..., FairnessDesk]:
 def desk(make_fairness: Callable[..., FairnessDesk]) -> FairnessDesk:
     """Return a desk without a cohort."""
     return make_fairness()
+
+
+@pytest.fixture
+def reader(desk: FairnessDesk) -> Reader:
+    """Return a dock to be filled with results."""
+    return Reader(desk).see()

@@ -103,6 +103,7 @@ def test_problems_stand_in_a_table_and_nothing_runs_until_they_are_left_out(
     desk.read(source)
     section = desk.dock.cohort
     assert section.problems_fold.button.text() == "▾ 1 problem"
+    assert desk.status == "Read 12 cases, and 1 problem: see the cohort."
     assert section.problems.text().splitlines()[1] == "4\tage\told\tan age in years"
     assert not desk.dock.foot.button.isEnabled()
     assert "Leave these rows out" in desk.dock.foot.button.toolTip()

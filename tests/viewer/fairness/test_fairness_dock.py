@@ -10,6 +10,7 @@ from pathlib import Path
 
 import napari
 import pytest
+from evaluations import make_evaluated
 from fairness_desk import FairnessDesk, Fakes, drop, make_cohort
 from napari._app_model import get_app_model
 from pytestqt.qtbot import QtBot
@@ -22,6 +23,7 @@ from napari_dmoe.viewer import coming_up
 from napari_dmoe.viewer.coming_up import open_fairness_dock
 from napari_dmoe.viewer.contributed import FAIRNESS
 from napari_dmoe.viewer.fairness.dock import FairnessDock
+from napari_dmoe.viewer.fairness.shelf import Audit
 
 pytestmark = pytest.mark.gui
 
@@ -160,3 +162,10 @@ def test_everything_fits_from_narrow_to_wide(
 def misfits_left(desk: FairnessDesk) -> list[str]:
     """Return what does not fit of the pickers; the results have tests of their own."""
     return misfits(desk.dock.pickers)  # type: ignore[arg-type]
+
+
+def test_the_cohort_has_the_room_that_no_result_needs_yet(desk: FairnessDesk) -> None:
+    assert desk.dock.width() == 1200
+    assert desk.dock.pickers.is_wide
+    desk.dock.audits.put(Audit(make_evaluated()))
+    assert not desk.dock.pickers.is_wide

@@ -14,113 +14,16 @@ import pytest
 from audited import WORST, audit_of, write_planes, write_volumes
 from evaluations import make_evaluated
 from fairness_desk import FairnessDesk
-from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
+from results_reader import LONG, Reader
 from viewer_fakes import make_segmentation
 
 from napari_dmoe.viewer.bench import Bench
 from napari_dmoe.viewer.fairness.opening.control import CaseOpening
-from napari_dmoe.viewer.fairness.results.control import ResultsControl
-from napari_dmoe.viewer.fairness.results.view import ResultsSection
 from napari_dmoe.viewer.fairness.shelf import Audit
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
-
-
-_LONG = 30_000
-"""Milliseconds: the first job imports torch."""
-
-
-class Reader:
-    """A dock with results, and what a person does with them."""
-
-    def __init__(self, desk: FairnessDesk) -> None:
-        self.desk, self.dock, self.viewer = desk, desk.dock, desk.viewer
-        self.section: ResultsSection = desk.dock.results
-        self.control: ResultsControl = desk.dock.results_control
-        self.qtbot = desk.qtbot
-
-    def see(self) -> Reader:
-        self.dock.resize(1500, 420)
-        self.dock.show()
-        self.qtbot.waitExposed(self.dock)
-        return self
-
-    def put(self, *audits: Audit) -> Reader:
-        for number, audit in enumerate(audits):
-            self.dock.audits.put(audit, beside=number > 0)
-            self.wait()
-        return self
-
-    def wait(self) -> None:
-        self.qtbot.waitUntil(
-            lambda: (
-                not (
-                    self.control.is_busy
-                    or self.dock.work.is_at_files
-                    or self.is_at_work
-                )
-            ),
-            timeout=_LONG,
-        )
-        n = len(self.control.listed)
-        model = self.section.cases.table.model()
-        self.qtbot.waitUntil(lambda: model.rowCount() == n)
-        plot = self.section.plot.plot
-        self.qtbot.waitUntil(lambda: not (plot.is_stale and plot.isVisible()))
-
-    @property
-    def is_at_work(self) -> bool:
-        return bool(self.dock.work.is_busy)
-
-    def choose(self, **what: str) -> None:
-        """Choose in the boxes: ``by="sex"``."""
-        for name, key in what.items():
-            combo = getattr(self.section.pickers, f"{name}_combo")
-            combo.setCurrentIndex(combo.findData(key))
-            combo.activated.emit(combo.currentIndex())
-        self.wait()
-
-    def click_in_plot(self, row: int) -> None:
-        plot = self.section.plot.plot
-        axes = plot.figure.axes[0]
-        x, y = axes.transData.transform((np.mean(axes.get_xlim()), row))
-        ratio = plot.devicePixelRatioF()
-        place = QPoint(round(x / ratio), round(plot.height() - y / ratio))
-        self.qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
-        self.wait()
-
-    def click_group(self, name: str) -> None:
-        table = self.section.groups.table
-        rows = [line.cells["group"] for line in table.model().lines]
-        rect = table.visualRect(table.model().index(rows.index(name), 0))
-        left = Qt.MouseButton.LeftButton
-        self.qtbot.mouseClick(table.viewport(), left, pos=rect.center())
-        self.wait()
-
-    def double_click_case(self, row: int) -> None:
-        table = self.section.cases.table
-        place = table.visualRect(table.model().index(row, 0)).center()
-        left = Qt.MouseButton.LeftButton
-        self.qtbot.mouseClick(table.viewport(), left, pos=place)
-        self.qtbot.mouseDClick(table.viewport(), left, pos=place)
-        self.wait()
-
-    @property
-    def cases(self) -> list[str]:
-        return [line.cells["id"] for line in self.section.cases.table.model().lines]
-
-    @property
-    def seen(self) -> set[str]:
-        kinds = Image, Labels
-        layers = [e for e in self.viewer.layers if isinstance(e, kinds)]
-        return {e.name for e in layers if e.visible}
-
-
-@pytest.fixture
-def reader(desk: FairnessDesk) -> Reader:
-    return Reader(desk).see()
 
 
 @pytest.fixture
@@ -151,7 +54,7 @@ def test_a_click_on_the_worst_group_lists_its_cases_and_the_worst_opens(
     }
     session = session_of(reader.viewer)
     assert session.patient_of(session.image).sex == "female"
-    assert "False negative: 64 pixels" in reader.section.cases.said.text()
+    assert "False negative (blue): 64 pixels" in reader.section.cases.said.text()
     assert reader.section.cases.position.text() == "1 of 6"
 
 
@@ -197,6 +100,21 @@ def test_masks_alone_open_without_an_image(reader: Reader, tmp_path: Path) -> No
     assert reader.cases[0] == "volume-3"
     assert {name.partition(" / ")[0] for name in reader.seen} == {"volume-3"}
     assert len(reader.seen) == 3
+    said = reader.section.cases.said.text()
+    assert "Patient: " in said
+    assert "centre" in said
+
+
+def test_what_was_said_of_a_case_is_said_again(reader: Reader, planes: Audit) -> None:
+    reader.put(planes)
+    reader.control.choose((0, ""))
+    said = []
+    for place in (0, 1, 0):
+        reader.control.open_listed(place)
+        reader.wait()
+        said.append(reader.section.cases.said.text())
+    assert "False negative" in said[0]
+    assert said[0] == said[2]
 
 
 def test_what_is_chosen_stays_when_another_model_is_looked_at(
@@ -247,7 +165,7 @@ def test_error_maps_come_alone_side_by_side_and_say_how(
     left = Qt.MouseButton.LeftButton
     for _ in range(2):
         reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
-        reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
+        reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=LONG)
         reader.wait()
         assert reader.seen == {
             "false negatives, female (n 6)",
@@ -272,7 +190,7 @@ def test_a_stop_makes_no_map(reader: Reader, planes: Audit) -> None:
     left = Qt.MouseButton.LeftButton
     reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
     reader.dock.work.stop()
-    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
+    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=LONG)
     assert not [e for e in reader.viewer.layers if "false" in e.name]
 
 
@@ -280,7 +198,7 @@ def test_masks_that_were_not_kept_make_no_map(reader: Reader) -> None:
     reader.put(Audit(make_evaluated(12)))
     left = Qt.MouseButton.LeftButton
     reader.qtbot.mouseClick(reader.section.pickers.maps_button, left)
-    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=_LONG)
+    reader.qtbot.waitUntil(lambda: not reader.is_at_work, timeout=LONG)
     assert "keep the masks" in reader.dock.foot.status.text()
 
 

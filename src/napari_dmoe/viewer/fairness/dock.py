@@ -30,7 +30,7 @@ from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.canvas import CanvasGuard
-from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.outlining import OutlineDrawing
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.theme import ThemeFollower
@@ -44,10 +44,13 @@ HEIGHT = 340
 """To begin with; it can be made lower."""
 _COMFORTABLE = QSize(1200, HEIGHT)
 _LEAST = QSize(560, 200)
-_LEFT, _LEFT_WIDE = 300, 640
+_LEFT, _LEFT_WIDE = 300, (640, 730)
+"""Pixels of the pickers; with the most of them, their buttons stand in one row."""
 _WIDE = 1500
-"""Pixels from which there is room for two columns of pickers."""
-_LEAST_RIGHT = 300
+"""Pixels from which there is room for two columns of pickers beside results."""
+_WIDE_ALONE = 960
+"""The same while there are none: what was read is to be seen without scrolling."""
+_LEAST_RIGHT, _GOOD_RIGHT = 300, 1000
 
 
 class FairnessDock(QWidget):
@@ -87,6 +90,7 @@ class FairnessDock(QWidget):
         self._leaving = leaving_of(napari_viewer)
         waits = self._leaving.wanted, self.work.ended
         self._rest = Refresh(self, self._on_rest, soon=waits)
+        Connections(self).add(self.audits.changed, self._spread)
         ThemeFollower(self, napari_viewer)
         CanvasGuard(self, napari_viewer)
         OutlineDrawing(self, napari_viewer, session.outlines)
@@ -113,11 +117,16 @@ class FairnessDock(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the pickers side by side where there is room for that."""
         super().resizeEvent(event)
-        is_wide = self.width() >= _WIDE
+        self._spread()
+
+    def _spread(self) -> None:
+        is_wide = self.width() >= (_WIDE if self.audits.shown else _WIDE_ALONE)
         if self.pickers.is_wide != is_wide or self._is_new:
             self._is_new = False
             self.pickers.spread(is_wide)
-            left = _LEFT_WIDE if is_wide else _LEFT
+            least, most = _LEFT_WIDE
+            wide = max(least, min(most, self.width() - _GOOD_RIGHT))
+            left = wide if is_wide else _LEFT
             self.splitter.setSizes([left, max(self.width() - left, 1)])
 
     @property

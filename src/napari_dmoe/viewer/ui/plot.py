@@ -104,25 +104,37 @@ class Plot(QWidget):
 
     def draw(self) -> None:
         """Draw what is to be shown."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         if self._paint is None or not (self.width() and self.height()):
             return
         self.is_stale = False
-        ratio = self.devicePixelRatioF()
-        size = (self.width() / _DPI, self.height() / _DPI)
-        self.figure = Figure(size, dpi=_DPI * ratio)
-        canvas = FigureCanvasAgg(self.figure)
-        self._paint(self.figure)
-        with warnings.catch_warnings():
-            # A dock that is dragged small has no room for axes: nobody need be told.
-            warnings.filterwarnings("ignore", ".*layout not applied", UserWarning)
-            canvas.draw()
-        drawn, form = bytes(canvas.buffer_rgba()), QImage.Format.Format_RGBA8888
-        self._image = QImage(drawn, *canvas.get_width_height(), form).copy()
-        self._image.setDevicePixelRatio(ratio)
+        size, ratio = (self.width(), self.height()), self.devicePixelRatioF()
+        self.show_picture(*drawn(self._paint, size, ratio))
+
+    def show_picture(self, figure: Figure, image: QImage) -> None:
+        """Show what was drawn."""
+        self.figure, self._image = figure, image
         self.update()
+
+
+def drawn(
+    paint: Callable[[Figure], None], size: tuple[int, int], ratio: float
+) -> tuple[Figure, QImage]:
+    """Draw a figure of so many pixels, of which the screen has some for each."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width, height = size
+    figure = Figure((width / _DPI, height / _DPI), dpi=_DPI * ratio)
+    canvas = FigureCanvasAgg(figure)
+    paint(figure)
+    with warnings.catch_warnings():
+        # A dock that is dragged small has no room for axes: nobody need be told.
+        warnings.filterwarnings("ignore", ".*layout not applied", UserWarning)
+        canvas.draw()
+    samples, form = bytes(canvas.buffer_rgba()), QImage.Format.Format_RGBA8888
+    image = QImage(samples, *canvas.get_width_height(), form).copy()
+    image.setDevicePixelRatio(ratio)
+    return figure, image
 
 
 _WAITING: list[Plot] = []

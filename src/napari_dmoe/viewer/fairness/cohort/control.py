@@ -152,6 +152,10 @@ class CohortControl(Control):
         if not reading.wish.phantoms:
             self._engines.remember_cohort(str(reading.wish.source))
             self._offer_others()
+        if reading.problems:
+            n = len(reading.problems)
+            wrong = f"{n:,} {'problem' if n == 1 else 'problems'}"
+            return f"Read {n_cases(reading.n)}, and {wrong}: see the cohort."
         return f"Read {n_cases(reading.n)}: nothing is run or written yet."
 
     def _show(self, reading: Reading) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject, Signal
 
@@ -74,6 +75,8 @@ class CaseOpening(Control):
     def __init__(self, bench: Bench, owner: QObject) -> None:
         super().__init__(bench, owner)
         self._layers = CaseLayers(bench.session)
+        self._told: WeakKeyDictionary[Audit, dict[int, str]] = WeakKeyDictionary()
+        """What was said of each case, for the next time that it is seen."""
         self._wish: Wished | None = None
         self._opening: Wished | None = None
 
@@ -92,7 +95,8 @@ class CaseOpening(Control):
         whose = wished.whose
         if self._layers.is_whole(whose):
             self._layers.show(whose)
-            self._end(wished, "")
+            told = self._told.get(wished.audit, {})
+            self._end(wished, told.get(wished.place, ""))
             return
         self._opening = wished
         name = wished.case.id
@@ -126,7 +130,9 @@ class CaseOpening(Control):
         if self._goes_on(wished):
             return ""
         self._layers.show(wished.whose, made)
-        said = " ".join(filter(None, (_counted(made), *made.said)))
+        whom = "" if made.image else patient_words(wished.case)
+        said = " ".join(filter(None, (_counted(made), *made.said, whom)))
+        self._told.setdefault(wished.audit, {})[wished.place] = said
         self._end(wished, said)
         return f"Opened {wished.case.id}."
 
@@ -186,5 +192,15 @@ def _counted(made: CaseLayerData) -> str:
     what = "voxels" if made.errors[0].ndim > 2 else "pixels"
     if not any(made.n_errors):
         return "The prediction is as the truth."
-    also = f", {other:,} of another class" if other else ""
-    return f"False negative: {missed:,} {what}; false positive: {too_much:,}{also}."
+    also = f"; another class (violet): {other:,}" if other else ""
+    few = f"False negative (blue): {missed:,} {what}; false positive (yellow): "
+    return f"{few}{too_much:,}{also}."
+
+
+def patient_words(case: ScoredCase) -> str:
+    """Say whom a case shows, for one whose patient no form shows."""
+    of_nobody = {name for name, cell in case.further.items() if cell == case.subject}
+    known = {name: f"{value}" for name, value in case.patient.stated().items()}
+    further = {n: cell for n, cell in case.further.items() if n not in of_nobody}
+    told = [f"{name} {value}" for name, value in (further | known).items() if value]
+    return f"Patient: {', '.join(told)}." if told else ""

@@ -87,8 +87,9 @@ class ResultsControl(Control):
 
     @property
     def is_busy(self) -> bool:
-        """Whether figures are found, or a case is opened."""
-        return self._runner.is_busy or self.opening.is_opening
+        """Whether figures are found or drawn, or a case is opened."""
+        is_drawing = self._section.plot.plot.is_drawing
+        return self._runner.is_busy or is_drawing or self.opening.is_opening
 
     @property
     def figures(self) -> Figures | None:

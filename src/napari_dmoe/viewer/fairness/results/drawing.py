@@ -63,6 +63,11 @@ class GroupPlot:
         return cls(series, score_name(figures.asked, unit), kind, marked)
 
     @property
+    def rows(self) -> tuple[int, tuple[str, ...]]:
+        """How many models there are, and which groups from the top."""
+        return len(self.series), groups_drawn(self.series)
+
+    @property
     def height(self) -> int:
         """How many pixels high it should be."""
         return round(height_of(self.series) * _PIXELS)

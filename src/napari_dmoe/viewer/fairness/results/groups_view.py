@@ -9,10 +9,10 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.evaluation.reporting.figures import Look
 from napari_dmoe.viewer.fairness.results.drawing import GroupPlot
+from napari_dmoe.viewer.fairness.results.picture import GroupPicture
 from napari_dmoe.viewer.fairness.results.rows import GROUP_COLUMNS
 from napari_dmoe.viewer.rows import Line
 from napari_dmoe.viewer.ui.parts import column, paragraph, say
-from napari_dmoe.viewer.ui.plot import Plot
 from napari_dmoe.viewer.ui.tables import Table
 
 Key = tuple[int, str]
@@ -32,7 +32,7 @@ class PlotView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.plot = Plot("Scores by group", _PLOT_TIP)
+        self.plot = GroupPicture("Scores by group", _PLOT_TIP)
         self.plot.clicked.connect(self._on_clicked)
         column(self, self.plot).addStretch(1)
         self._look = Look("#000000", "#777777", "#dddddd", "#ffffff")
@@ -58,10 +58,16 @@ class PlotView(QWidget):
                 key=(shown, look),
             )
 
+    def _is_seen(self, shown: GroupPlot) -> bool:
+        """Say whether the picture has these rows: the next one may not be drawn yet."""
+        seen = self.plot.drawn_key
+        return isinstance(seen, tuple) and seen[0].rows == shown.rows
+
     def _on_clicked(self, x: object, y: object) -> None:
         shown = self._shown
-        is_number = isinstance(y, int | float)
-        found = shown.at(float(y)) if shown is not None and is_number else None  # type: ignore[arg-type]
+        if shown is None or not isinstance(y, int | float) or not self._is_seen(shown):
+            return
+        found = shown.at(float(y))
         if found is not None:
             self.group_chosen.emit(found)
 
