@@ -71,8 +71,18 @@ class Told:
         figure.set_layout_engine("constrained")
         figure.set_facecolor("none")
         draw(figure, {what: self.rows(what, by)}, self.attribute, self.region)
-        for axes in figure.axes:
-            _dress(axes, look)
+        (axes,) = figure.axes
+        _dress(axes, look)
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(
+            handles,
+            names,
+            loc="outside upper left",  # beside the axes it would not fit
+            ncols=2,
+            fontsize=_SMALL,
+            frameon=False,
+            labelcolor=look.ink,
+        )
 
 
 @dataclass(frozen=True)
@@ -147,13 +157,12 @@ def _dress(axes: Axes, look: Look) -> None:
     for spine in axes.spines.values():
         spine.set_color(look.faint)
     legend = axes.get_legend()
-    marks = [] if legend is None else legend.legend_handles
-    for drawn in [*axes.get_lines(), *marks]:
-        if getattr(drawn, "get_color", lambda: "")() == _BLACK:
-            drawn.set_color(look.ink)  # type: ignore[union-attr]
-            if drawn.get_markerfacecolor() == _BLACK:  # type: ignore[union-attr]
-                drawn.set_markerfacecolor(look.ink)  # type: ignore[union-attr]
-        elif getattr(drawn, "get_markerfacecolor", lambda: "")() == "white":
-            drawn.set_markerfacecolor(look.ground)  # type: ignore[union-attr]
-    for text in [] if legend is None else legend.get_texts():
-        text.set(color=look.ink, fontsize=_SMALL)
+    if legend is not None:
+        legend.remove()
+    for drawn in axes.get_lines():
+        if drawn.get_markerfacecolor() == _BLACK:
+            drawn.set_markerfacecolor(look.ink)
+        elif drawn.get_markerfacecolor() == "white":
+            drawn.set_markerfacecolor(look.ground)
+        if drawn.get_color() == _BLACK:
+            drawn.set_color(look.ink)
