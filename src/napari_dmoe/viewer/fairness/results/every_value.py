@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEPENDENCE, HELP = "dependence", "help"
 """What is drawn: how often the value matters, and whom the right one helps."""
 
-_ROW, _FRAME = 24, 96
+_ROW, _FRAME = 24, 130
 """Pixels of a group, and of what stands around all of them."""
 _BLACK = "#000000"
 _SMALL = 8
@@ -78,7 +78,7 @@ class Told:
             handles,
             names,
             loc="outside upper left",  # beside the axes it would not fit
-            ncols=2,
+            ncols=1 + (figure.get_size_inches()[0] > 4.5),
             fontsize=_SMALL,
             frameon=False,
             labelcolor=look.ink,
