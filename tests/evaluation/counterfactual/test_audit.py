@@ -154,6 +154,38 @@ def test_parts_that_are_done_are_not_done_again(
     assert len(found) == len(cohort)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_what_was_killed_while_it_was_written_is_gone_on_with(
+    tmp_path: Path,
+    race: LoadedModel,
+    cohort: Cohort,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    audit(race, cohort, whole, settings=CPU)
+    module = "napari_dmoe.evaluation.counterfactual.audit"
+
+    def killed(folder: Path, *_: object) -> None:
+        for each in FILES[: FILES.index(name) + 1]:
+            (folder / each).write_text("from before")
+        raise OSError("killed")
+
+    monkeypatch.setattr(f"{module}.write_audited", killed)
+    with pytest.raises(OSError, match="killed"):
+        audit(race, cohort, again, settings=CPU)
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        "napari_dmoe.evaluation.counterfactual.pictures.save_atlas",
+        lambda path, *_: path.write_bytes(b"a picture"),
+    )
+    with pytest.raises(ExistingFileError, match=r"not finished.*--resume"):
+        audit(race, cohort, again, settings=CPU)
+    audit(race, cohort, again, settings=CPU, resume=True)
+    assert contents(again) == contents(whole)
+    assert not (again / PARTS).exists()
+
+
 def _fails(*_: object, **__: object) -> None:
     raise OSError("full")
 

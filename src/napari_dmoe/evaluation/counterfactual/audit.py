@@ -235,20 +235,24 @@ def _model_key(
 def _refuse_earlier(
     output: Path, parts: Parts, *, resume: bool, overwrite: bool
 ) -> None:
-    """Refuse to replace an earlier audit, or to lose one that is not finished."""
+    """Refuse to replace an earlier audit, or to lose one that is not finished.
+
+    One that was killed while it was written has both parts and files.
+    """
+    if parts.are_there and resume:
+        return
     there = [name for name in FILES if (output / name).exists()]
+    if parts.are_there and not overwrite:
+        raise ExistingFileError(
+            f"{output.name} holds an audit that was not finished: go on with "
+            "--resume, or begin again with --overwrite"
+        )
     if there and not overwrite:
         raise ExistingFileError(
             f"{output.name} holds an earlier audit ({there[0]}): replace it with "
             "--overwrite, or choose another folder"
         )
-    if parts.are_there and not resume:
-        if not overwrite:
-            raise ExistingFileError(
-                f"{output.name} holds an audit that was not finished: go on with "
-                "--resume, or begin again with --overwrite"
-            )
-        parts.remove()
+    parts.remove()
 
 
 def _facts(

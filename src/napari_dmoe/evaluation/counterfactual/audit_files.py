@@ -28,6 +28,7 @@ from napari_dmoe.evaluation.counterfactual.audited import (
     Kind,
     RegionFound,
 )
+from napari_dmoe.evaluation.counterfactual.settings import EVERY_VALUE
 from napari_dmoe.evaluation.counterfactual.summary import SCHEMA_VERSION
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped, write_table
@@ -163,7 +164,8 @@ def audit_summary(folder: str | Path) -> dict[str, Any] | None:
     dict or None
         ``facts``: as :class:`~napari_dmoe.evaluation.counterfactual.audited.AuditFacts`
         has them. ``sentences``: what was found, the last two that it is the model's
-        behaviour and no biology, and for research only; show all of them.
+        behaviour and no biology, and for research only; show all of them. ``told``: the
+        same by driver and region; older audits lack it.
         ``groupings``: names and sizes of groups. ``dependence`` and ``help``: one entry
         a driver, region and group; ``grouping`` is empty for everybody, and groups that
         ``is_small`` say little. ``divergence``: how differently values and groups are
@@ -179,6 +181,17 @@ def audit_summary(folder: str | Path) -> dict[str, Any] | None:
     """
     path = Path(folder) / SUMMARY
     return _summary(path) if path.is_file() else None
+
+
+def folder_of_audit(folder: str | Path) -> Path | None:
+    """Return where the audit of an evaluation lies; None where there is none.
+
+    That is its own folder, where the command was told to write into it, or the one
+    below, where the fairness dock writes.
+    """
+    own = Path(folder)
+    places = (own / EVERY_VALUE, own)
+    return next((each for each in places if (each / SUMMARY).is_file()), None)
 
 
 def read_atlas(folder: str | Path) -> Atlas:

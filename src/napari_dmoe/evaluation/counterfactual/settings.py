@@ -12,6 +12,9 @@ from pydantic import Field
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.validation import Stated
 
+EVERY_VALUE = "every-value"
+"""Folder of an audit within that of an evaluation, where both are of one run."""
+
 
 class AuditSettings(Stated, frozen=True, extra="forbid"):
     """How a cohort is audited.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_dmoe.evaluation.counterfactual import dependence, help_words
 from napari_dmoe.evaluation.counterfactual.atlas import Atlas, DivergenceRow
@@ -13,7 +13,7 @@ from napari_dmoe.evaluation.counterfactual.audited import (
     SweptDriver,
 )
 from napari_dmoe.evaluation.counterfactual.dependence import known
-from napari_dmoe.evaluation.counterfactual.helping import helps
+from napari_dmoe.evaluation.counterfactual.helping import GroupHelp, helps
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
 from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
@@ -21,6 +21,8 @@ from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR
 
 SCHEMA_VERSION = 1
+
+_T = TypeVar("_T", dependence.GroupDependence, GroupHelp)
 
 
 def parted(
@@ -84,7 +86,8 @@ def summarised(
     Returns
     -------
     dict
-        ``sentences``, ``dependence``, ``help``, ``groupings``, ``divergence``.
+        ``sentences``, ``told``, ``dependence``, ``help``, ``groupings``,
+        ``divergence``.
     """
     depends = dependence.dependences(cases, facts.drivers, facts.regions, parts)
     helped = helps(cases, facts.drivers, facts.regions, parts)
@@ -96,11 +99,29 @@ def summarised(
         said += _of_routing(atlas, driver, unit_of(facts.dims))
     return {
         "sentences": [*said, BEHAVIOUR, RESEARCH_ONLY],
+        "told": [
+            {
+                "attribute": driver.name,
+                "label": driver.label,
+                "region": region,
+                "sentences": [
+                    *dependence.sentences(_of_region(depends, region), driver),
+                    *_of_truth(cases, driver),
+                    *help_words.sentences(_of_region(helped, region), driver),
+                ],
+            }
+            for driver in facts.drivers
+            for region in facts.regions
+        ],
         "dependence": [each.facts() for each in depends],
         "help": [each.facts() for each in helped],
         "groupings": [_grouping(each) for each in parts],
         "divergence": [_divergence(each) for each in atlas.divergence],
     }
+
+
+def _of_region(found: Sequence[_T], region: str) -> list[_T]:
+    return [each for each in found if each.region == region]
 
 
 def _of_truth(cases: Sequence[AuditedCase], driver: SweptDriver) -> list[str]:

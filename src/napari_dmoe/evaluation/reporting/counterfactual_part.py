@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.evaluation.counterfactual.audit_files import PICTURE, audit_summary
+from napari_dmoe.evaluation.counterfactual.audit_files import (
+    PICTURE,
+    audit_summary,
+    folder_of_audit,
+)
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import FEWEST, Cell, hidden_cells
 
@@ -52,15 +56,16 @@ class CounterfactualPart:
 def counterfactual_part(
     folder: Path | None, options: ReportOptions
 ) -> CounterfactualPart | None:
-    """Return what the audit in a folder found; None where there is none.
+    """Return what the audit in an evaluation's folder found; None where there is none.
 
     Raises
     ------
     AuditError
         When the audit is damaged.
     """
-    told = None if folder is None else audit_summary(folder)
-    if told is None or folder is None:
+    where = None if folder is None else folder_of_audit(folder)
+    told = None if where is None else audit_summary(where)
+    if told is None or where is None:
         return None
     depends = told.get("dependence", [])
     hidden = {} if options.small_cells else _hidden(depends)
@@ -72,7 +77,7 @@ def counterfactual_part(
         if each["group"] not in hidden.get(_where(each), ())
     )
     said = [str(sentence) for sentence in told.get("sentences", [])]
-    picture = folder / PICTURE
+    picture = where / PICTURE
     shows = not is_hidden and options.pictures and picture.is_file()
     return CounterfactualPart(
         tuple(s for s in said if options.small_cells or not _counts_few(s)),

@@ -13,6 +13,7 @@ from napari_dmoe.evaluation.reporting.figures import DARK, LIGHT, Look
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fairness.opening.control import CaseOpening, Wished
 from napari_dmoe.viewer.fairness.results.drawing import GroupPlot
+from napari_dmoe.viewer.fairness.results.every_value_control import EveryValueControl
 from napari_dmoe.viewer.fairness.results.figures import (
     Asked,
     Figures,
@@ -50,6 +51,7 @@ class ResultsControl(Control):
         self._section, self._audits = section, audits
         self.opening = CaseOpening(bench, section)
         self.maps = ErrorMapsControl(bench, section)
+        self.every_value = EveryValueControl(bench, section.every_value, audits, DARK)
         self._figures: Figures | None = None
         self._known: dict[tuple[tuple[int, ...], Asked], Figures] = {}
         self._asked = Asked()
@@ -89,7 +91,8 @@ class ResultsControl(Control):
     def is_busy(self) -> bool:
         """Whether figures are found or drawn, or a case is opened."""
         is_drawing = self._section.plot.plot.is_drawing
-        return self._runner.is_busy or is_drawing or self.opening.is_opening
+        reads = self._runner.is_busy or self.every_value.is_busy
+        return reads or is_drawing or self.opening.is_opening
 
     @property
     def figures(self) -> Figures | None:
@@ -168,6 +171,7 @@ class ResultsControl(Control):
         self._section.say("")
         self._asked = figures.asked
         self._section.pickers.show_choices(figures.choices, figures.asked)
+        self.every_value.show_groups(figures.asked.by)
         chosen = self._chosen
         is_there = chosen is not None and chosen[1] in ("", *figures.groups)
         self._section.groups.show_groups(
@@ -289,7 +293,9 @@ class ResultsControl(Control):
         theme = get_theme(viewer.theme)
         base = DARK if theme.type == "dark" else LIGHT
         ink, ground = (c.as_hex("long") for c in (theme.text, theme.background))
-        self._section.plot.show_theme(Look(ink, base.faint, base.grid, ground))
+        look = Look(ink, base.faint, base.grid, ground)
+        self._section.plot.show_theme(look)
+        self.every_value.show_theme(look)
 
 
 def _found(

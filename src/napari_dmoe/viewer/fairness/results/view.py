@@ -6,6 +6,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_dmoe.viewer.fairness.results.cases_view import CasesView
+from napari_dmoe.viewer.fairness.results.every_value_view import EveryValueView
 from napari_dmoe.viewer.fairness.results.groups_view import GroupsTable, PlotView
 from napari_dmoe.viewer.fairness.results.pickers_view import PickersView
 from napari_dmoe.viewer.ui.parts import ScrollColumn, column, paragraph, say
@@ -28,10 +29,12 @@ class ResultsSection(QWidget):
         self.note = paragraph(name="results-note")
         self.pickers = PickersView()
         self.plot, self.groups, self.cases = PlotView(), GroupsTable(), CasesView()
+        self.every_value = EveryValueView()
         self._parts = QWidget()
         self._grid = QGridLayout(self._parts)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(_BETWEEN)
+        self._grid.addWidget(self.every_value, 3, 0, 1, 3)
         self._n_columns = 0
         self._arrange(3)
         self.scroll = ScrollColumn()

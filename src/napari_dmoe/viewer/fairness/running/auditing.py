@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.evaluation.counterfactual.settings import EVERY_VALUE
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fairness.cohort.reading import n_cases, sentence
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 JOURNAL = "evaluation.journal"
 """Name of the file that an evaluation has while it goes on, or was stopped."""
 
-EVERY_VALUE = "every-value"
-"""Folder of what came of asking every value, in that of the audit."""
+PARTS = "audit.parts"
+"""Name of the folder that asking every value has while it goes on, or was stopped."""
+
+
+ASKED = "what every value gave stands below the groups"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Done:
     subject: Subject
     evaluated: Evaluated
     audited: Any = None
+    why_not_audited: str = ""
+    """Why not every value could be asked; nothing where it was, or nobody wished it."""
 
 
 class Teller(QObject):
@@ -102,15 +108,26 @@ def _one(
         return Done(subject, evaluated)
     own, second = evaluated.folder or folder, part_of(hook, 1, parts, "every value")
     good = replace(cohort, problems=())  # evaluated: what is wrong was left out
-    audited = engines.audit(
-        loaded, good, own / EVERY_VALUE, device=device, progress=second
-    )
+    try:
+        audited = engines.audit(
+            loaded, good, own / EVERY_VALUE, device=device, progress=second
+        )
+    except _audit_error() as error:  # a model without drivers: its groups are told
+        return Done(subject, evaluated, why_not_audited=str(error))
     return Done(subject, evaluated, audited)
+
+
+def _audit_error() -> type[Exception]:
+    from napari_dmoe.evaluation.counterfactual.audited import AuditError
+
+    return AuditError
 
 
 def is_stopped(folder: Path) -> bool:
     """Say whether an audit into a folder, or one beside it, was begun and not ended."""
-    return any(folder.parent.glob(f"{glob.escape(folder.name)}*/{JOURNAL}"))
+    own = f"{glob.escape(folder.name)}*"
+    unfinished = f"{own}/{JOURNAL}", f"{own}/{EVERY_VALUE}/{PARTS}"
+    return any(any(folder.parent.glob(each)) for each in unfinished)
 
 
 def outcome(done: Sequence[Done], output: str, why_slow: str = "") -> str:
@@ -120,5 +137,11 @@ def outcome(done: Sequence[Done], output: str, why_slow: str = "") -> str:
     compared = f", {len(done):,} compared" if len(done) > 1 else ""
     said = [f"Audited {n_cases(n)}{compared}, into {output}"]
     said += [", ".join(f"{n:,} {status}" for status, n in odd.items())]
+    said += [ASKED] * any(each.audited is not None for each in done)
+    said += [
+        f"not every value of {each.subject.title} was asked: {each.why_not_audited}"
+        for each in done
+        if each.why_not_audited
+    ]
     said += [note for each in done for note in each.evaluated.facts.notices]
     return " ".join(map(sentence, dict.fromkeys(filter(None, (*said, why_slow)))))
