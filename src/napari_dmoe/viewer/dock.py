@@ -5,11 +5,9 @@ A new tab is a folder beside this file, and its line in :data:`TABS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -28,10 +26,10 @@ from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.outlining import OutlineDrawing
-from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.panel import Panel
 from napari_dmoe.viewer.ui.shortcut import SEGMENT, Shortcut
 from napari_dmoe.viewer.ui.theme import ThemeFollower
-from napari_dmoe.viewer.ui.work import BUSY, Work
+from napari_dmoe.viewer.ui.work import Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
@@ -51,7 +49,7 @@ _COMFORTABLE = QSize(350, 700)
 Kind = TypeVar("Kind", bound=TabControl)
 
 
-class DMoEDock(QWidget):
+class DMoEDock(Panel):
     """The dock of a viewer, or of a plugin's proxy of it; tests pass other engines."""
 
     def __init__(
@@ -64,7 +62,6 @@ class DMoEDock(QWidget):
         super().__init__(parent)
         tell_ours_in_words()
         self._session = session = session_of(napari_viewer)
-        self._was_docked = self._is_moving = False
         self.footer = RunFoot()
         tabs = [kind.make() for kind in TABS]
         self._lay_out(tabs)  # first: it decides the order of Tab
@@ -87,6 +84,7 @@ class DMoEDock(QWidget):
         )
         self._connect_tabs(bench)
         self._follow(napari_viewer)
+        self._is_whole = True
 
     def _on_deleted(self) -> None:
         """Wait until napari has taken out all that is deleted, and chosen another."""
@@ -132,11 +130,6 @@ class DMoEDock(QWidget):
         """Return what makes one of the tabs work."""
         return next(each for each in self._controls if isinstance(each, kind))
 
-    @property
-    def is_refreshing(self) -> bool:
-        """Whether a section waits to be shown anew."""
-        return any(each.is_pending for each in self.findChildren(Refresh))
-
     def press(self) -> None:
         """Begin to segment, or stop what is under way: what the button does."""
         if not self.work.is_busy:
@@ -159,10 +152,8 @@ class DMoEDock(QWidget):
         self._show_footer()
 
     def _on_work(self) -> None:
-        """Let nothing else be started while the dock is at work."""
         self._show_footer()
-        for button in self.findChildren(StartButton):
-            button.hold(BUSY if self.work.is_busy else "")
+        self._hold_buttons()
 
     def _on_rest(self) -> None:
         """Take out the layers that are to go, unless others may come any moment."""
@@ -178,15 +169,6 @@ class DMoEDock(QWidget):
     def _on_surroundings(self) -> None:
         self.footer.show_device(self._session.surroundings.device)
 
-    @contextmanager
-    def moving(self) -> Iterator[None]:
-        """Go on with the work although the dock is taken out of the window."""
-        self._is_moving = True
-        try:
-            yield
-        finally:
-            self._is_moving = False
-
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""
         return _COMFORTABLE
@@ -201,14 +183,9 @@ class DMoEDock(QWidget):
         if path:
             self.open_model(path)
 
-    def event(self, event: QEvent) -> bool:
-        """Stop the work when the dock is taken out of the window."""
-        if event.type() == QEvent.Type.ParentChange and hasattr(self, "_controls"):
-            if self.parent() is None and self._was_docked and not self._is_moving:
-                for control in self._controls:
-                    control.abandon()
-            self._was_docked = self.parent() is not None
-        return bool(super().event(event))
+    def _abandon(self) -> None:
+        for control in self._controls:
+            control.abandon()
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

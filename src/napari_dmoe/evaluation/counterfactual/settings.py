@@ -9,7 +9,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import (
+    Batch,
+    Device,
+    InferenceSettings,
+    Overlap,
+)
 from napari_dmoe.validation import Stated
 
 EVERY_VALUE = "every-value"
@@ -26,26 +31,9 @@ class AuditSettings(Stated, frozen=True, extra="forbid"):
     """
 
     schema_version: Literal[1] = 1
-    device: str = Field(
-        default="auto",
-        title="Device",
-        description="auto (GPU where there is one), cpu, cuda, cuda:1 or mps",
-    )
-    batch: int = Field(
-        default=8,
-        ge=1,
-        le=256,
-        title="Batch",
-        description="images or windows run at a time",
-    )
-    overlap: float = Field(
-        default=0.5,
-        ge=0,
-        le=0.9,
-        title="Overlap",
-        description="share that neighbouring windows of a volume have in common; 0.25 "
-        "is faster",
-    )
+    device: Device = "auto"
+    batch: Batch = 8
+    overlap: Overlap = 0.5
     reruns: bool = Field(
         default=False,
         title="Reruns",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from napari_dmoe.evaluation.scoring.metrics import METRICS, Convention
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import Batch, Device, InferenceSettings
 from napari_dmoe.validation import Stated
 
 
@@ -43,16 +43,9 @@ class EvaluationSettings(Stated, frozen=True, extra="forbid"):
         description="distance in mm up to which surfaces agree; by default five sides "
         "of the smallest pixel",
     )
-    device: str = Field(
-        default="auto",
-        title="Device",
-        description="auto (GPU where there is one), cpu, cuda, cuda:1 or mps",
-    )
-    batch: int = Field(
+    device: Device = "auto"
+    batch: Batch = Field(
         default=8,
-        ge=1,
-        le=256,
-        title="Batch",
         description="images that are run at a time, and kept together: what is lost "
         "when a run is killed",
     )

@@ -7,11 +7,33 @@ fields. This file loads no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from napari_dmoe.validation import Stated
+
+Device = Annotated[
+    str,
+    Field(
+        title="Device",
+        description="auto (GPU where there is one), cpu, cuda, cuda:1 or mps",
+    ),
+]
+Batch = Annotated[
+    int,
+    Field(ge=1, le=256, title="Batch", description="images or windows run at a time"),
+]
+Overlap = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=0.9,
+        title="Overlap",
+        description="share that neighbouring windows of a volume have in common; 0.25 "
+        "is faster",
+    ),
+]
 
 
 class InferenceSettings(Stated, frozen=True, extra="forbid"):
@@ -24,11 +46,7 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
     """
 
     schema_version: Literal[1] = 1
-    device: str = Field(
-        default="auto",
-        title="Device",
-        description="auto (GPU where there is one), cpu, cuda, cuda:1 or mps",
-    )
+    device: Device = "auto"
     unknown: Literal["mix", "refuse"] = Field(
         default="mix",
         title="Unknown driver",
@@ -47,21 +65,8 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
         description="runs with noise whose probabilities are averaged",
     )
     seed: int = Field(default=0, ge=0, title="Seed", description="seed of the noise")
-    batch: int = Field(
-        default=8,
-        ge=1,
-        le=256,
-        title="Batch",
-        description="images or windows run at a time",
-    )
-    overlap: float = Field(
-        default=0.5,
-        ge=0,
-        le=0.9,
-        title="Overlap",
-        description="share that neighbouring windows of a volume have in common; 0.25 "
-        "is faster",
-    )
+    batch: Batch = 8
+    overlap: Overlap = 0.5
     scored_at: Literal["source", "network"] = Field(
         default="source",
         title="Labels at",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
@@ -32,9 +30,9 @@ from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.outlining import OutlineDrawing
-from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.panel import Panel
 from napari_dmoe.viewer.ui.theme import ThemeFollower
-from napari_dmoe.viewer.ui.work import BUSY, Work
+from napari_dmoe.viewer.ui.work import Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ _WIDE_ALONE = 960
 _LEAST_RIGHT, _GOOD_RIGHT = 300, 1000
 
 
-class FairnessDock(QWidget):
+class FairnessDock(Panel):
     """The fairness dock of a viewer, or of a plugin's proxy of it.
 
     Tests pass other engines.
@@ -69,15 +67,14 @@ class FairnessDock(QWidget):
         super().__init__(parent)
         tell_ours_in_words()
         session = session_of(napari_viewer)
-        self._was_docked = self._is_moving = False
         self._is_new = True
         self.audits = audits_of(napari_viewer)
         self._lay_out()
         self.work = Work(
             self.foot, self, showing=lambda: all_or_nothing(session.viewer)
         )
-        self.work.begun.connect(self._on_work)
-        self.work.ended.connect(self._on_work)
+        self.work.begun.connect(self._hold_buttons)
+        self.work.ended.connect(self._hold_buttons)
         bench = Bench(session, engines or Engines(), self.work, self.foot)
         self.cohort_control = CohortControl(bench, self.cohort)
         self.compared_control = ComparedControl(bench, self.compared)
@@ -95,6 +92,7 @@ class FairnessDock(QWidget):
         CanvasGuard(self, napari_viewer)
         OutlineDrawing(self, napari_viewer, session.outlines)
         self.looking.begin()
+        self._is_whole = True
 
     def _lay_out(self) -> None:
         self.cohort, self.compared = CohortSection(), ComparedSection()
@@ -129,29 +127,10 @@ class FairnessDock(QWidget):
             left = wide if is_wide else _LEFT
             self.splitter.setSizes([left, max(self.width() - left, 1)])
 
-    @property
-    def is_refreshing(self) -> bool:
-        """Whether a section waits to be shown anew."""
-        return any(each.is_pending for each in self.findChildren(Refresh))
-
-    def _on_work(self) -> None:
-        """Let nothing else be started while the dock is at work."""
-        for button in self.findChildren(StartButton):
-            button.hold(BUSY if self.work.is_busy else "")
-
     def _on_rest(self) -> None:
         """Take out the layers that are to go, unless the other dock does it."""
         if len(self._leaving.wanted) <= 1 and not self.work.may_put_layers:
             self._leaving.take_out()
-
-    @contextmanager
-    def moving(self) -> Iterator[None]:
-        """Go on with the work although the dock is taken out of the window."""
-        self._is_moving = True
-        try:
-            yield
-        finally:
-            self._is_moving = False
 
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""
@@ -168,11 +147,3 @@ class FairnessDock(QWidget):
             self.compared_control.add(path)
         elif path:
             self.cohort.dropped.emit(path)
-
-    def event(self, event: QEvent) -> bool:
-        """Stop the work when the dock is taken out of the window."""
-        if event.type() == QEvent.Type.ParentChange and hasattr(self, "_rest"):
-            if self.parent() is None and self._was_docked and not self._is_moving:
-                self.work.stop()
-            self._was_docked = self.parent() is not None
-        return bool(super().event(event))
