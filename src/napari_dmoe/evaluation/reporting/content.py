@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, EvaluationFacts
 from napari_dmoe.evaluation.groups.comparing import Comparisons, compare
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
 from napari_dmoe.evaluation.reporting.counterfactual_part import (
     CounterfactualPart,
     counterfactual_part,
@@ -18,6 +19,7 @@ from napari_dmoe.evaluation.reporting.counterfactual_part import (
 from napari_dmoe.evaluation.reporting.measured import Measured, measure
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import (
+    FEWEST,
     Cell,
     Pseudonyms,
     hidden_of,
@@ -251,25 +253,61 @@ def _compared(
         return ()
     first, found = evaluated[0], []
     own = {case.id for case in first}
-    shown = [
-        grouping
-        for grouping in models[0].groupings
-        if not models[0].hidden.get(grouping.name)
-    ]
     for second in evaluated[1:]:
         regions = [r for r in first.facts.regions if r in second.facts.regions]
         metrics = [m for m in ("dice",) if m in first.facts.metrics]
         metrics = [m for m in metrics if m in second.facts.metrics]
         if not regions or not metrics or not own & {case.id for case in second}:
             continue
-        found.append(
-            compare(
-                first,
-                second,
-                regions=regions,
-                metrics=metrics,
-                groupings=shown,
-                seed=options.seed,
-            )
-        )
+        found.append(_compared_with(first, second, models[0], regions, options))
     return tuple(found)
+
+
+def _compared_with(
+    first: Evaluated,
+    second: Evaluated,
+    told: ModelContent,
+    regions: Sequence[str],
+    options: ReportOptions,
+) -> Comparisons:
+    """Compare two models by the groupings whose groups may all be told."""
+    shown = [each for each in told.groupings if not told.hidden.get(each.name)]
+    while True:
+        found = compare(
+            first,
+            second,
+            regions=regions,
+            metrics=("dice",),
+            groupings=shown,
+            seed=options.seed,
+        )
+        few = _with_few(found) & told.hidden.keys()
+        if not few:
+            break
+        # All anew: what is left out is not corrected for.
+        shown = [each for each in shown if each.name not in few]
+    left_out = [each.name for each in told.groupings if each not in shown]
+    if not left_out:
+        return found
+    names = ", ".join(name.replace("_", " ") for name in left_out)
+    note = (
+        f"by {names} they are not compared here, as some of these groups have fewer "
+        f"than {FEWEST} cases that both have"
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def _with_few(comparisons: Comparisons) -> set[str]:
+    """Return the groupings of which a group, or what is in none, is of few cases."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    everybody = {}
+    for row in comparisons.rows:
+        if row.grouping == EVERYBODY:
+            everybody[row.region] = row.n
+        elif row.group:
+            sizes.setdefault((row.grouping, row.region), []).append(row.n)
+    return {
+        grouping
+        for (grouping, region), own in sizes.items()
+        if any(0 < n < FEWEST for n in (*own, everybody[region] - sum(own)))
+    }

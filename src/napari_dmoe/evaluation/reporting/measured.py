@@ -228,7 +228,10 @@ def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
         gap=estimates["gap"],
         ratio=further["ratio"],
         skewness=further["skewness"],
-        worst_group=_worst(shown, METRICS[summary.metric]),
+        # One that is shown alone is not known to be the worst.
+        worst_group=_worst(shown, METRICS[summary.metric])
+        if is_whole or shown[1:]
+        else None,
         cells=cells,
         left_out=table.left_out,
         notes=summary.notes if is_whole else _without_counts(summary),
