@@ -182,6 +182,31 @@ def test_small_groups_and_what_gives_them_away_are_hidden(tmp_path: Path) -> Non
     assert any("fewer than 5 cases are hidden" in notice for notice in files.notices)
 
 
+def test_rare_words_of_a_column_and_days_are_not_told(tmp_path: Path) -> None:
+    found = make_evaluated(60)
+    cases = [
+        replace(
+            case,
+            further={
+                "origin": "Rarotonga" if n == 7 else "AB"[n % 2],
+                "seen": f"2021-03-{1 + n % 9:02d}",
+            },
+        )
+        for n, case in enumerate(found)
+    ]
+    options = QUICK.model_copy(update={"by": None})
+    files = write_report(replace(found, cases=tuple(cases)), tmp_path, options=options)
+    for path in (files.html, files.csv, files.json):
+        text = path.read_text("utf-8")
+        assert "Rarotonga" not in text
+        assert "2021-03" not in text
+    groups = [g for g in region(files, "rim")["groups"] if g["attribute"] == "origin"]
+    assert [(g["value"], g["is_hidden"]) for g in groups][-1] == ("others", True)
+    asked = QUICK.model_copy(update={"by": ("seen",)})
+    again = write_report(replace(found, cases=tuple(cases)), tmp_path, options=asked)
+    assert "2021-03" in again.json.read_text("utf-8")
+
+
 def test_small_groups_are_shown_where_that_is_asked_for(tmp_path: Path) -> None:
     options = QUICK.model_copy(update={"small_cells": True, "by": ("race",)})
     files = write_report(few(), tmp_path, options=options)

@@ -20,9 +20,12 @@ from napari_dmoe.evaluation.reporting.measured import Measured, measure
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import (
     FEWEST,
+    OTHERS,
     Cell,
     Pseudonyms,
     hidden_of,
+    is_free,
+    is_of_days,
     safe_sentences,
     sizes_of,
 )
@@ -173,6 +176,8 @@ def _gather_one(
     own = groupings(
         evaluated, bands=options.bands, crossed=options.crossed, by=options.by
     )
+    days = [each.name for each in own if options.by is None and is_of_days(each)]
+    own = tuple(each for each in own if each.name not in days)
     own = main_first(own, evaluated, options)
     hidden = hidden_in(evaluated, own, options)
     card = _card_of(facts)
@@ -182,6 +187,8 @@ def _gather_one(
     notices, n_dropped = safe_sentences(facts.notices, evaluated)
     if n_dropped and not options.identifiers:
         notices += (f"{n_dropped} notices that name cases or files are left out here",)
+    if days:
+        notices += ("columns of days are left out here, unless --by names them",)
     return ModelContent(
         facts=facts,
         n_cases=len(evaluated),
@@ -190,7 +197,10 @@ def _gather_one(
         groupings=own,
         hidden=hidden,
         measured=measured,
-        composition=tuple(_composition(each, hidden.get(each.name)) for each in own),
+        composition=tuple(
+            _composition(each, hidden.get(each.name), is_free=is_free(each, evaluated))
+            for each in own
+        ),
         worst=worst_cases(evaluated, own, hidden, names, options, crop=_crop(card)),
         published=published_beside(facts.regions, layout=facts.layout, card=facts.card),
         card=card,
@@ -200,12 +210,16 @@ def _gather_one(
     )
 
 
-def _composition(grouping: Grouping, hidden: frozenset[Cell] | None) -> Composition:
+def _composition(
+    grouping: Grouping, hidden: frozenset[Cell] | None, *, is_free: bool
+) -> Composition:
     rows = [
         ("unknown" if value is None else value, None if value in (hidden or ()) else n)
         for value, n in sizes_of(grouping).items()
         if n or value is not None
     ]
+    if is_free and any(n is None for _, n in rows):
+        rows = [*((value, n) for value, n in rows if n is not None), (OTHERS, None)]
     return Composition(grouping.name, tuple(rows))
 
 
