@@ -25,7 +25,8 @@ OTHERS = "others"
 """What hidden groups of a column are called together: free words may tell who it is."""
 
 _DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(19|20)\d{6}"
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|(19|20)\d{6}"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
 )
 """A day in any of the usual orders."""
 
