@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from napari_dmoe.evaluation.evaluating.case_table import write_evaluated
-from napari_dmoe.evaluation.reporting import document as document_module
 
 from cli_runs import run  # isort: skip
 from evaluations import make_evaluated  # isort: skip
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published_results"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quickly_drawn() -> Iterator[None]:
-    """Draw no figures: what they show has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_module, "png_of", lambda series, **_: b"png")
-        yield
 
 
 @pytest.fixture(scope="module")

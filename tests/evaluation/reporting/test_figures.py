@@ -8,13 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from napari_dmoe.evaluation.reporting.figures import (
-    DARK,
     LIGHT,
     GroupMark,
     Series,
     draw_groups,
     groups_drawn,
-    png_of,
 )
 
 MARKS = (
@@ -64,8 +62,3 @@ def test_a_figure_is_drawn_anew() -> None:
     draw_groups(figure, TWO, score="Dice")
     draw_groups(figure, ONE, score="IoU")
     assert len(figure.axes) == 1
-
-
-def test_pictures_are_the_same_each_time_and_not_in_the_dark() -> None:
-    assert png_of(TWO, score="Dice") == png_of(TWO, score="Dice")
-    assert png_of(TWO, score="Dice") != png_of(TWO, score="Dice", look=DARK)

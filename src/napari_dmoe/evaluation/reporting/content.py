@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated, EvaluationFacts
 from napari_dmoe.evaluation.groups.comparing import Comparisons, compare
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
 from napari_dmoe.evaluation.reporting.counterfactual_part import (
     CounterfactualPart,
     counterfactual_part,
@@ -18,9 +19,13 @@ from napari_dmoe.evaluation.reporting.counterfactual_part import (
 from napari_dmoe.evaluation.reporting.measured import Measured, measure
 from napari_dmoe.evaluation.reporting.options import ReportOptions
 from napari_dmoe.evaluation.reporting.privacy import (
+    FEWEST,
+    OTHERS,
     Cell,
     Pseudonyms,
     hidden_of,
+    is_free,
+    is_of_days,
     safe_sentences,
     sizes_of,
 )
@@ -171,6 +176,8 @@ def _gather_one(
     own = groupings(
         evaluated, bands=options.bands, crossed=options.crossed, by=options.by
     )
+    days = [each.name for each in own if options.by is None and is_of_days(each)]
+    own = tuple(each for each in own if each.name not in days)
     own = main_first(own, evaluated, options)
     hidden = hidden_in(evaluated, own, options)
     card = _card_of(facts)
@@ -180,6 +187,8 @@ def _gather_one(
     notices, n_dropped = safe_sentences(facts.notices, evaluated)
     if n_dropped and not options.identifiers:
         notices += (f"{n_dropped} notices that name cases or files are left out here",)
+    if days:
+        notices += ("columns of days are left out here, unless --by names them",)
     return ModelContent(
         facts=facts,
         n_cases=len(evaluated),
@@ -188,7 +197,10 @@ def _gather_one(
         groupings=own,
         hidden=hidden,
         measured=measured,
-        composition=tuple(_composition(each, hidden.get(each.name)) for each in own),
+        composition=tuple(
+            _composition(each, hidden.get(each.name), is_free=is_free(each, evaluated))
+            for each in own
+        ),
         worst=worst_cases(evaluated, own, hidden, names, options, crop=_crop(card)),
         published=published_beside(facts.regions, layout=facts.layout, card=facts.card),
         card=card,
@@ -198,12 +210,16 @@ def _gather_one(
     )
 
 
-def _composition(grouping: Grouping, hidden: frozenset[Cell] | None) -> Composition:
+def _composition(
+    grouping: Grouping, hidden: frozenset[Cell] | None, *, is_free: bool
+) -> Composition:
     rows = [
         ("unknown" if value is None else value, None if value in (hidden or ()) else n)
         for value, n in sizes_of(grouping).items()
         if n or value is not None
     ]
+    if is_free and any(n is None for _, n in rows):
+        rows = [*((value, n) for value, n in rows if n is not None), (OTHERS, None)]
     return Composition(grouping.name, tuple(rows))
 
 
@@ -251,25 +267,61 @@ def _compared(
         return ()
     first, found = evaluated[0], []
     own = {case.id for case in first}
-    shown = [
-        grouping
-        for grouping in models[0].groupings
-        if not models[0].hidden.get(grouping.name)
-    ]
     for second in evaluated[1:]:
         regions = [r for r in first.facts.regions if r in second.facts.regions]
         metrics = [m for m in ("dice",) if m in first.facts.metrics]
         metrics = [m for m in metrics if m in second.facts.metrics]
         if not regions or not metrics or not own & {case.id for case in second}:
             continue
-        found.append(
-            compare(
-                first,
-                second,
-                regions=regions,
-                metrics=metrics,
-                groupings=shown,
-                seed=options.seed,
-            )
-        )
+        found.append(_compared_with(first, second, models[0], regions, options))
     return tuple(found)
+
+
+def _compared_with(
+    first: Evaluated,
+    second: Evaluated,
+    told: ModelContent,
+    regions: Sequence[str],
+    options: ReportOptions,
+) -> Comparisons:
+    """Compare two models by the groupings whose groups may all be told."""
+    shown = [each for each in told.groupings if not told.hidden.get(each.name)]
+    while True:
+        found = compare(
+            first,
+            second,
+            regions=regions,
+            metrics=("dice",),
+            groupings=shown,
+            seed=options.seed,
+        )
+        few = _with_few(found) & told.hidden.keys()
+        if not few:
+            break
+        # All anew: what is left out is not corrected for.
+        shown = [each for each in shown if each.name not in few]
+    left_out = [each.name for each in told.groupings if each not in shown]
+    if not left_out:
+        return found
+    names = ", ".join(name.replace("_", " ") for name in left_out)
+    note = (
+        f"by {names} they are not compared here, as some of these groups have fewer "
+        f"than {FEWEST} cases that both have"
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def _with_few(comparisons: Comparisons) -> set[str]:
+    """Return the groupings of which a group, or what is in none, is of few cases."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    everybody = {}
+    for row in comparisons.rows:
+        if row.grouping == EVERYBODY:
+            everybody[row.region] = row.n
+        elif row.group:
+            sizes.setdefault((row.grouping, row.region), []).append(row.n)
+    return {
+        grouping
+        for (grouping, region), own in sizes.items()
+        if any(0 < n < FEWEST for n in (*own, everybody[region] - sum(own)))
+    }

@@ -9,6 +9,7 @@ import base64
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -18,14 +19,14 @@ from napari_dmoe.evaluation.reporting.caveats import caveats
 from napari_dmoe.evaluation.reporting.content import Composition, Content, ModelContent
 from napari_dmoe.evaluation.reporting.exporting import RESEARCH_USE, headlines, in_words
 from napari_dmoe.evaluation.reporting.figures import (
-    DARK,
-    LIGHT,
+    DARK_COLOURS,
+    MODEL_COLOURS,
     GroupMark,
     Series,
-    png_of,
 )
 from napari_dmoe.evaluation.reporting.measured import ByAttribute, Estimate, Measured
 from napari_dmoe.evaluation.reporting.methods import FORMULAS, methods
+from napari_dmoe.evaluation.reporting.plot import Plot, plot_of
 from napari_dmoe.evaluation.reporting.published_figures import CITATION, PublishedFigure
 from napari_dmoe.evaluation.reporting.worst import PREDICTION_COLOUR, TRUTH_COLOUR
 from napari_dmoe.evaluation.scoring.metrics import METRICS
@@ -62,9 +63,8 @@ class Table:
     rows: tuple[Row, ...]
     groups: tuple[str, ...]
     published: tuple[PublishedFigure, ...]
-    light: str
-    dark: str
-    """The figure, in base64."""
+    plot: Plot | None
+    """The figure; None where nothing can be drawn."""
 
     @property
     def is_wide(self) -> bool:
@@ -98,22 +98,7 @@ class Cohort:
 
 def page_of(content: Content, *, title: str, date: str) -> str:
     """Return the page as HTML; the same each time but for its date."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.FunctionLoader(_source),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=_number,
-        ends=_ends,
-        estimate=in_words,
-        plain=_plain,
-        base64=_base64,
-        percentage=_percentage,
-    )
-    page = environment.get_template(_PAGE)
+    page = _page()
     own = versions()
     return page.render(
         title=title,
@@ -136,9 +121,32 @@ def page_of(content: Content, *, title: str, date: str) -> str:
         formulas=FORMULAS,
         metrics=METRICS,
         versions=own,
+        colours=MODEL_COLOURS,
+        dark_colours=DARK_COLOURS,
         truth_colour=hex_of(TRUTH_COLOUR),
         prediction_colour=hex_of(PREDICTION_COLOUR),
     )
+
+
+@cache
+def _page() -> jinja2.Template:
+    """Return the template, read once: to compile it takes as long as all the rest."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FunctionLoader(_source),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=_number,
+        ends=_ends,
+        estimate=in_words,
+        plain=_plain,
+        base64=_base64,
+        percentage=_percentage,
+    )
+    return environment.get_template(_PAGE)
 
 
 def _source(name: str) -> str:
@@ -179,13 +187,6 @@ def _table(
         if is_first and score.metric == "dice" and figure.region == score.region
     )
     series = [_series(model, own, attribute) for model, own in shown]
-    series = [each for each in series if each.marks]
-    drawn = [
-        _base64(png_of(series, score=f"{score.title}, {score.region}", look=look))
-        if series
-        else ""
-        for look in (LIGHT, DARK)
-    ]
     return Table(
         score.region,
         attribute,
@@ -193,7 +194,7 @@ def _table(
         tuple(rows),
         tuple(groups),
         tuple(published),
-        *drawn,
+        plot_of(series, score=f"{score.title}, {score.region}"),
     )
 
 

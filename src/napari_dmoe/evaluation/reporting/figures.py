@@ -1,15 +1,15 @@
 """Groups as dots with their intervals, or as violins: drawn into a Figure of any owner.
 
-The report and the fairness dock draw with the same functions. They know no window and
-no pyplot; who shows the figure decides its size, and whether it is light or dark.
+The fairness dock draws with these functions; the page of a report draws itself, in
+the same colours. They know no window and no pyplot; who shows the figure decides its
+size, and whether it is light or dark.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,9 @@ Kind = Literal["dots", "violins"]
 
 MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's: told apart with any kind of colour vision. Shapes differ, too."""
+
+DARK_COLOURS = ("#4aa8e8", "#ff8a3d", "#2fc799", "#e39cc4", "#f2b632", "#8fd0f5")
+"""The same for a dark ground."""
 
 _SHAPES = "osD^vP"
 _MOST_POINTS = 400
@@ -126,14 +129,6 @@ def draw_groups(
         the group ``round(ydata)``. A group with few cases is drawn hollow; a dashed
         line is the mean over all cases.
     """
-    axes = _drawn(figure, series, score=score, kind=kind, look=look)
-    figure.set_layout_engine("constrained")
-    return axes
-
-
-def _drawn(
-    figure: Figure, series: Sequence[Series], *, score: str, kind: Kind, look: Look
-) -> Axes:
     figure.clear()
     figure.set_facecolor("none")
     axes = figure.add_subplot()
@@ -153,6 +148,7 @@ def _drawn(
     axes.set_xlabel(score, color=look.ink)
     if len(series) > 1:
         _legend(axes, series, look)
+    figure.set_layout_engine("constrained")
     return axes
 
 
@@ -248,39 +244,3 @@ def _legend(axes: Axes, series: Sequence[Series], look: Look) -> None:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-
-
-def png_of(
-    series: Sequence[Series],
-    *,
-    score: str,
-    kind: Kind = "dots",
-    look: Look = LIGHT,
-    width: float = 7.2,
-) -> bytes:
-    """Return the groups drawn as a PNG without a ground, the same bytes each time."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height_of(series)))
-    _drawn(figure, series, score=score, kind=kind, look=look)
-    _fit(figure, series)
-    return _png(figure)
-
-
-def _fit(figure: Figure, series: Sequence[Series]) -> None:
-    """Leave room for the labels, told from their length: a layout would draw twice."""
-    width, height = (float(side) for side in figure.get_size_inches())
-    longest = max((len(_short(name)) for name in groups_drawn(series)), default=0) + 9
-    figure.subplots_adjust(
-        left=min(0.5, (0.25 + 0.078 * longest) / width),
-        right=1 - 0.15 / width,
-        bottom=0.5 / height,
-        top=1 - (0.35 if len(series) > 1 else 0.08) / height,
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    written = io.BytesIO()
-    plain: Mapping[str, None] = {"Software": None}  # a version is no part of a picture
-    figure.savefig(written, format="png", dpi=150, metadata=plain, transparent=True)
-    return written.getvalue()

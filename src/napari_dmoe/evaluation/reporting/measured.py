@@ -17,7 +17,7 @@ from napari_dmoe.evaluation.groups.membership import EVERYBODY
 from napari_dmoe.evaluation.groups.summary import GroupSummary, summarise
 from napari_dmoe.evaluation.groups.table import GroupRow
 from napari_dmoe.evaluation.reporting.options import ReportOptions
-from napari_dmoe.evaluation.reporting.privacy import Cell, hidden_cells
+from napari_dmoe.evaluation.reporting.privacy import OTHERS, Cell, hidden_cells, is_free
 from napari_dmoe.evaluation.scoring.metrics import METRICS, Metric
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
@@ -127,6 +127,7 @@ def measure(
         Told before each region and metric.
     """
     pairs = measured_pairs(evaluated, options)
+    free = {each.name for each in groupings if is_free(each, evaluated)}
     found = []
     for number, (region, metric) in enumerate(pairs):
         progress(Progress(number, len(pairs), f"{METRICS[metric].title} of {region}"))
@@ -135,6 +136,7 @@ def measure(
             _by(
                 _summary(evaluated, region, metric, grouping, options),
                 hidden.get(grouping.name),
+                is_free=grouping.name in free,
             )
             for grouping in groupings
         )
@@ -199,7 +201,9 @@ def _summary(
     )
 
 
-def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
+def _by(
+    summary: GroupSummary, hidden: frozenset[Cell] | None, *, is_free: bool
+) -> ByAttribute:
     table, intervals = summary.table, summary.intervals
     if hidden is None:
         hidden = frozenset()
@@ -208,6 +212,13 @@ def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
         sizes: dict[Cell, int] = {row.name: row.n_counted for row in table.rows}
         hidden |= hidden_cells(sizes | {None: table.n_without_group})
     cells = tuple(_cell(row, summary, row.name in hidden) for row in table.rows)
+    left_out = table.left_out
+    if is_free and any(cell.is_hidden for cell in cells):
+        cells = (
+            *(c for c in cells if not c.is_hidden),
+            GroupCell(OTHERS, is_hidden=True),
+        )
+        left_out = ()
     estimates = {
         name: Estimate(table.statistics[name], *intervals.statistics[name])
         for name in ("es_sum", "es_std", "gap")
@@ -232,9 +243,12 @@ def _by(summary: GroupSummary, hidden: frozenset[Cell] | None) -> ByAttribute:
         gap=estimates["gap"],
         ratio=further["ratio"],
         skewness=further["skewness"],
-        worst_group=_worst(shown, METRICS[summary.metric]),
+        # One that is shown alone is not known to be the worst.
+        worst_group=_worst(shown, METRICS[summary.metric])
+        if is_whole or shown[1:]
+        else None,
         cells=cells,
-        left_out=table.left_out,
+        left_out=left_out,
         notes=summary.notes if is_whole else _without_counts(summary),
     )
 

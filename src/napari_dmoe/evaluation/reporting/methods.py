@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
-from napari_dmoe.evaluation.groups.comparing import Comparisons
+from napari_dmoe.evaluation.groups.comparing import ALPHA, Comparisons
 from napari_dmoe.evaluation.groups.groupings import Grouping
 from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
 from napari_dmoe.evaluation.reporting.options import ReportOptions
@@ -110,6 +110,8 @@ def _of_metrics(models: Sequence[Evaluated]) -> Iterator[str]:
             f"{whose}: Dice and IoU 1 and distances 0 where the truth alone is empty, "
             "all of them 0 where the prediction is."
         )
+        if "nsd" in metrics:
+            yield "The NSD is 0 where one mask is empty, and none where both are."
 
 
 def _of_groups(groupings: Sequence[Sequence[Grouping]]) -> Iterator[str]:
@@ -133,34 +135,44 @@ def _of_groups(groupings: Sequence[Sequence[Grouping]]) -> Iterator[str]:
 
 
 def _of_intervals(models: Sequence[Evaluated], options: ReportOptions) -> Iterator[str]:
-    yield (
-        f"Intervals are 95 % bootstrap intervals of {options.n_resamples:,} resamples "
-        f"(seed {options.seed}), drawn within groups"
-    )
+    is_published = options.convention == "reference"
     has_subjects = any(
         len({c.subject for c in each if c.subject}) < sum(bool(c.subject) for c in each)
         for each in models
     )
+    whom = "by case"
+    if has_subjects:
+        whom = (
+            "by image, whomever it shows, as in the published tables"
+            if is_published
+            else "by subject, not by image, as subjects have several"
+        )
     yield (
-        "by subject, not by image, as subjects have several;"
-        if has_subjects
-        else "by case;"
+        f"Intervals are 95 % bootstrap intervals of {options.n_resamples:,} resamples "
+        f"(seed {options.seed}), drawn within groups {whom}."
     )
-    yield (
-        "the overall mean is recomputed in each, and the ends are corrected for bias "
-        "and skewness (BCa) where that is defined."
-        if options.convention == "default"
-        else "the overall mean is held fixed and the ends are percentiles, as in the "
-        "published tables, which makes those of equity-scaled scores too narrow."
-    )
+    if is_published:
+        yield (
+            "The overall mean is held fixed and the ends are percentiles, as in the "
+            "published tables, which makes those of equity-scaled scores too narrow."
+        )
+    else:
+        yield (
+            "Those of means are corrected for bias and skewness (BCa) where that is "
+            "defined, and widened for few cases as Student's t is; those of what "
+            "compares groups (gap, ES) hold every value that a test of these resamples "
+            "does not reject, so that they cover where groups hardly differ, too."
+        )
     yield f"Groups of fewer than {SMALL_GROUP} counted cases are marked."
 
 
 def _of_comparisons() -> Iterator[str]:
     yield (
-        "Models were compared case by case on the cases that both have. All p-values "
-        "of one comparison of two models are corrected together by Holm's method; a "
-        "difference is one with a corrected p below 0.05."
+        "Models were compared case by case on the cases that both have: means by a "
+        "paired t test over subjects, gap and equity-scaled score by swapping the two "
+        "models' scores of each subject at random. All p-values of one comparison of "
+        f"two models are corrected together by Holm's method; a corrected p of at most "
+        f"{ALPHA:g} is called a difference."
     )
 
 

@@ -7,6 +7,7 @@ shown never hides a single one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from napari_dmoe.evaluation.evaluating.scored import Evaluated
@@ -19,6 +20,28 @@ UNKNOWN_CELL = None
 """Key of the cases whose group is not known: they are a cell, too."""
 
 Cell = str | None
+
+OTHERS = "others"
+"""What hidden groups of a column are called together: free words may tell who it is."""
+
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|(19|20)\d{6}"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+)
+"""A day in any of the usual orders."""
+
+
+def is_free(grouping: Grouping, evaluated: Evaluated) -> bool:
+    """Return whether a grouping is by a column, of which anybody may write anything."""
+    columns = {name for case in evaluated for name in case.further}
+    return not columns.isdisjoint(grouping.attributes)
+
+
+def is_of_days(grouping: Grouping) -> bool:
+    """Return whether most groups are called by a day."""
+    names = [name for name in dict.fromkeys(grouping.of_case) if name is not None]
+    days = sum(_DATE.fullmatch(name.strip()) is not None for name in names)
+    return days > len(names) / 2
 
 
 def hidden_cells(sizes: Mapping[Cell, int]) -> frozenset[Cell]:
