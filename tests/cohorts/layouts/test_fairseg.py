@@ -116,6 +116,7 @@ def test_several_folders_of_archives_are_not_guessed_between(tmp_path: Path) -> 
         open_cohort(tmp_path)
 
 
+@pytest.mark.formats("archives of FairSeg (`.npz`) with attributes as pickled objects")
 @pytest.mark.parametrize("key", ["race", "gender", "age", "language"])
 def test_a_pickled_attribute_is_unknown_and_said(tmp_path: Path, key: str) -> None:
     archive(tmp_path / "data_00001.npz", pickled=[key])
@@ -234,6 +235,10 @@ def test_an_array_that_claims_more_than_is_there_is_refused(tmp_path: Path) -> N
         open_cohort(tmp_path)[0]
 
 
+@pytest.mark.formats(
+    "such an archive whose image or mask is pickled, missing, damaged, or of over "
+    "268 MB"
+)
 def test_what_is_wrong_with_many_archives_is_told_once(tmp_path: Path) -> None:
     for number in range(1, 5):
         archive(tmp_path / f"data_{number}.npz", pickled=["slo_fundus"])
@@ -243,6 +248,7 @@ def test_what_is_wrong_with_many_archives_is_told_once(tmp_path: Path) -> None:
     assert "data_1.npz: " not in line
 
 
+@pytest.mark.formats("an archive's name that is a link leading nowhere")
 def test_empty_archives_and_links_that_lead_nowhere_are_problems(
     tmp_path: Path,
 ) -> None:

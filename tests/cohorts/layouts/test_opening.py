@@ -173,6 +173,26 @@ def test_a_wide_table_is_gone_through_a_few_times_only(
     assert len(times) < 10
 
 
+@pytest.mark.formats(
+    "columns that tell who somebody is, or a day of theirs: `PatientName`, "
+    "`BirthDate`, `StudyDate`"
+)
+def test_columns_that_tell_who_somebody_is_go_nowhere(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "image,Patient Name,PatientBirthDate,study_date,E-Mail,clinic",
+        "a.tif,Doe^Jane,19500101,20200101,jane@example.org,X",
+    )
+    cohort = open_cohort(path)
+    (row,) = cohort.rows
+    assert row.patient.known() == {"clinic": "X"}
+    assert not row.further
+    (said,) = (each for each in cohort.notices if "who somebody is" in each)
+    assert said.endswith("Patient Name, PatientBirthDate, study_date, E-Mail")
+    stated = open_cohort(path, columns={"study_date": "era"})
+    assert stated.rows[0].patient.known() == {"era": "20200101", "clinic": "X"}
+
+
 def test_commas_that_may_be_thousands_stay(tmp_path: Path) -> None:
     write_tiff(tmp_path / "a.tif", PIXELS, axes="yx")
     path = table(tmp_path, "image;psa;list", "a.tif;1,234;1,2,3")

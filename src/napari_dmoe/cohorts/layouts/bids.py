@@ -20,7 +20,7 @@ from napari_dmoe.attributes import is_unknown, name_key
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.problems import Problem
-from napari_dmoe.cohorts.tables.columns import columns_of
+from napari_dmoe.cohorts.tables.columns import columns_of, tells_who
 from napari_dmoe.cohorts.tables.reading import commas_told
 from napari_dmoe.cohorts.tables.refusals import RowError
 from napari_dmoe.cohorts.tables.row_reading import RowReader
@@ -106,7 +106,7 @@ def read_bids(table: Path, *, needs_image: bool = True) -> Cohort:
         column = next(name for name in header if name_key(name) == name_key(_ID))
         columns = columns_of(header, table.name, column)
         commas = decimal_commas(columns, table)
-        further = columns.further()
+        further = tuple(n for n in columns.further() if not tells_who(n))
         cells = RowReader(table, columns, further=further, commas=commas)
         reader = _Reader(table.parent, column, cells, further, needs_image)
         for number, line in lines_of(table):

@@ -25,7 +25,7 @@ from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.fairseg import find_beside
 from napari_dmoe.cohorts.problems import Problem
-from napari_dmoe.cohorts.tables.columns import columns_of
+from napari_dmoe.cohorts.tables.columns import columns_of, tells_who
 from napari_dmoe.cohorts.tables.row_reading import is_a_file
 from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
@@ -191,7 +191,9 @@ class _Reader:
         by_key = {name_key(name): name for name in self.header}
         self._column = {name: by_key.get(name_key(name), name) for name in _KNOWN}
         used = set(self._column.values())
-        self._further = tuple(n for n in self.header if n and n not in used)
+        self._further = tuple(
+            n for n in self.header if n and n not in used and not tells_who(n)
+        )
 
     def row(
         self, number: int, told: Mapping[str, str], *, n_cells: int

@@ -23,8 +23,9 @@ from napari_dmoe.cohorts.labels import whole_labels
 from napari_dmoe.cohorts.layouts import bids, fairseg, ham10000
 from napari_dmoe.cohorts.layouts.checking import checked
 from napari_dmoe.cohorts.problems import Problem, refusal
+from napari_dmoe.cohorts.tables.columns import tells_who
 from napari_dmoe.cohorts.tables.finding import TABLE
-from napari_dmoe.cohorts.tables.rows import BadRow
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
@@ -212,13 +213,19 @@ def _table(
             problems.append(Problem(row.number, column, row.id, expected))
             continue
         seen[row.id] = row.number
-        rows.append(row)
+        rows.append(_telling_nobody(row))
     problems.sort(key=lambda problem: problem.row)
     # Whatever drives a model, cases may be grouped by all that is recorded.
     of_columns = read.columns.notices(drivers)
     said = [notice for notice in read.notices if notice not in of_columns]
     notices = *said, *read.columns.kept_notices()
     return Cohort(tuple(rows), notices, read.table.name, problems=tuple(problems))
+
+
+def _telling_nobody(row: CohortRow) -> CohortRow:
+    """Return a row without cells that may tell who somebody is."""
+    further = {k: v for k, v in row.further.items() if not tells_who(k)}
+    return row if len(further) == len(row.further) else replace(row, further=further)
 
 
 def _with_labels(cohort: Cohort) -> Cohort:

@@ -67,6 +67,20 @@ _MAY_BE_SUBJECTS = re.compile(
 )
 """Names of other columns that often tell a patient, or may tell something else."""
 
+_TELLS_WHO = re.compile(
+    "(patients?|subjects?|persons?|participants?)?"
+    "((first|last|full|family|given|middle|maiden|birth)names?|surname|forename"
+    "|initials|(home|postal|street)?address|street|zip(code)?|postcode|postalcode"
+    "|e?mail(address)?|(tele|mobile)?phone(no|nr|number)?|mobile|ssn|nhs(no|number)?"
+    "|(social)?security(no|number)|insurance(no|nr|id|number)|accession(no|number)?"
+    "|(birth|study|scan|exam(ination)?|visit|acquisition|series|content|admission"
+    "|discharge|surgery|biopsy|report|death)(date|time|datetime)|dob|dateofbirth"
+    "|birthday|birthdate|dateof(study|scan|exam(ination)?|visit|death|surgery)"
+    "|date|datetime|timestamp)"
+    "|(patients?|subjects?|persons?|participants?)names?"
+)
+"""Names of columns that tell who somebody is, or a day of theirs: no attributes."""
+
 _SHOWN = 8
 """Columns that one sentence names."""
 
@@ -107,6 +121,7 @@ class Columns:
                 if name in self.stated
                 else name_key(name) not in _NO_ATTRIBUTES
                 and (name not in self.subjects or _is_known(name))
+                and not tells_who(name)
                 # What somebody said goes before what a name says.
                 and attribute_called(name) not in told
             )
@@ -158,13 +173,26 @@ class Columns:
     def kept_notices(self) -> list[str]:
         """Say what was understood where cases may be grouped by every attribute."""
         unused = "columns not used"
+        who = [_shown(each) for each in self.header if self._is_left_for_who(each)]
         said = [each for each in self.notices() if not each.startswith(unused)]
         names = [n for n in self.attributes if self.attribute(n) not in ATTRIBUTES]
         kept = {*self.attributes, *self.subjects, *self._files, ""}
-        left = [_shown(name) for name in self.header if name not in kept]
+        left = [
+            _shown(name)
+            for name in self.header
+            if name not in kept and not self._is_left_for_who(name)
+        ]
+        if who:
+            said.append(
+                f"columns left out, as they may tell who somebody is: {_listed(who)}"
+            )
         if names:
             said.append(f"columns kept to group by: {_listed([*map(_shown, names)])}")
         return [*said, *([f"{unused}: {_listed(left)}"] if left else [])]
+
+    def _is_left_for_who(self, name: str) -> bool:
+        used = {*self.attributes, *self.subjects, *self._files, ""}
+        return name not in used and name not in self.stated and tells_who(name)
 
     def notices(self, drivers: Collection[str] | None = None) -> list[str]:
         """Say what was understood otherwise than written, and what is not used.
@@ -294,6 +322,17 @@ def _column(header: Sequence[str], table: str, wanted: str, why: str = "") -> st
 
 _NO_VALUES = (IMAGE, LABELS, ID, SUBJECT, UNUSED)
 _NO_ATTRIBUTES = {name_key(name) for name in (*NAME_COLUMNS, *SUBJECT_COLUMNS, "image")}
+
+
+def tells_who(column: str) -> bool:
+    """Say whether a column's name is that of what identifies a person.
+
+    Examples
+    --------
+    >>> tells_who("PatientBirthDate"), tells_who("last name"), tells_who("candidate")
+    (True, True, False)
+    """
+    return _TELLS_WHO.fullmatch(name_key(column)) is not None
 
 
 def _is_known(column: str) -> bool:
