@@ -186,7 +186,7 @@ def test_columns_that_tell_who_somebody_is_go_nowhere(tmp_path: Path) -> None:
     cohort = open_cohort(path)
     (row,) = cohort.rows
     assert row.patient.known() == {"clinic": "X"}
-    assert not row.further
+    assert dict(row.further) == {"clinic": "X"}
     (said,) = (each for each in cohort.notices if "who somebody is" in each)
     assert said.endswith("Patient Name, PatientBirthDate, study_date, E-Mail")
     stated = open_cohort(path, columns={"study_date": "era"})
