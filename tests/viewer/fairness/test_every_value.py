@@ -123,7 +123,8 @@ def test_every_value_is_asked_and_what_it_gave_is_shown(
     assert said[-2:] == summary["sentences"][-2:]
     labels = [label.get_text() for label in _axes(view, DEPENDENCE).get_yticklabels()]
     assert labels[0].startswith("all (n = ")
-    assert {each.split(":")[0] for each in labels[1:]} == {"race"}
+    # The driver's own groups, and those that the groups above are of.
+    assert {each.split(":")[0] for each in labels[1:]} == {"race", "sex"}
     assert view.plots[HELP].isVisible()
     opened: list[str] = []
     monkeypatch.setattr(

@@ -221,7 +221,8 @@ def _short(name: str, longest: int = _LONGEST) -> str:
 
 def _keys(series: Sequence[Series]) -> tuple[Key, ...]:
     """Return the legend, one model after another in lines."""
-    x, y, found = 8.0, _KEY_ROW / 2, []
+    x, y = 8.0, _KEY_ROW / 2
+    found: list[Key] = []
     for place, each in enumerate(series):
         text = _short(each.name, 60)
         width = 40 + _LETTER * len(text)

@@ -203,7 +203,7 @@ def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
 
 
 def offer(
-    combo: QComboBox, texts: Sequence[str], keys: Sequence[str] | None = None
+    combo: QComboBox, texts: Sequence[str], keys: Sequence[object] | None = None
 ) -> None:
     """Offer other items, where they are others; each has its text or a key as data."""
     if [combo.itemText(place) for place in range(combo.count())] == list(texts):
