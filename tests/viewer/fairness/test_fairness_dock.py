@@ -165,7 +165,8 @@ def misfits_left(desk: FairnessDesk) -> list[str]:
 
 
 def test_the_cohort_has_the_room_that_no_result_needs_yet(desk: FairnessDesk) -> None:
-    assert desk.dock.width() == 1200
+    desk.dock.show()
+    lay_out(desk.dock, 1200, 340)
     assert desk.dock.pickers.is_wide
     desk.dock.audits.put(Audit(make_evaluated()))
     assert not desk.dock.pickers.is_wide

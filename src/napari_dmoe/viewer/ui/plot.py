@@ -108,7 +108,10 @@ class Plot(QWidget):
             return
         self.is_stale = False
         size, ratio = (self.width(), self.height()), self.devicePixelRatioF()
-        self.show_picture(*drawn(self._paint, size, ratio))
+        made = drawn(self._paint, size, ratio)
+        # The first drawing takes a while, in which the window may have been closed.
+        if isalive(self):
+            self.show_picture(*made)
 
     def show_picture(self, figure: Figure, image: QImage) -> None:
         """Show what was drawn."""

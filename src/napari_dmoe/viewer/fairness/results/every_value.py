@@ -95,9 +95,13 @@ class EveryValue:
 
     def names(self) -> list[str]:
         """Return how each is called where one is to be chosen."""
-        titles = {each.title for each in self.told}
-        of = {True: " – {}", False: ""}[len(titles) > 1]
-        return [f"{t.label}, {t.region}{of.format(t.title)}" for t in self.told]
+        models = {each.folder: each.title for each in self.told}
+        if len(models) < 2:
+            return [f"{t.label}, {t.region}" for t in self.told]
+        # Two files of one model are called alike: their folders are not.
+        if len(set(models.values())) < len(models):
+            models = {f: f"{title} ({f.parent.name})" for f, title in models.items()}
+        return [f"{t.label}, {t.region} – {models[t.folder]}" for t in self.told]
 
 
 def find(audits: Sequence[Audit], hook: ProgressHook) -> EveryValue:
