@@ -40,7 +40,7 @@ def _audit(own: FairnessDock, folder: Path) -> None:
     wait(lambda: not own.work.is_at_files)
     own.compared_control.write_into(folder / "fundus-audit")
     own.foot.button.click()
-    wait(lambda: not own.work.is_busy)
+    wait(lambda: not own.work.is_busy, seconds=600)
     wait(lambda: results.figures is not None and not results.is_busy)
     figures = results.figures
     (model,) = figures.models

@@ -121,9 +121,9 @@ def settle(seconds: float = 0.5) -> None:
         QApplication.processEvents()
 
 
-def wait(is_done: Callable[[], bool]) -> None:
+def wait(is_done: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Process events until something is so."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() > end:
             raise TimeoutError("the window did not get there")

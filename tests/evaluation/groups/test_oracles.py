@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coverage import KINDS as DRAWS
-from coverage import Scenario, coverage
+from interval_coverage import KINDS as DRAWS
+from interval_coverage import Scenario, coverage
 from napari_dmoe.evaluation.groups.intervals import bootstrap
 from napari_dmoe.evaluation.groups.table import disaggregate, statistics
 
