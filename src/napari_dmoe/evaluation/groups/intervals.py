@@ -145,9 +145,9 @@ def bootstrap(
     stand there instead, and :attr:`Intervals.methods` says so. *What compares groups*
     is found by :func:`~napari_dmoe.evaluation.groups.inversion.inverted`, because no
     resampling about what was found covers where groups hardly differ. How often all
-    of them cover is measured by ``benchmarks/interval_coverage.py``. A group of one subject is
-    as it is in every resample, which says nothing of how it might have been: what
-    compares it with others has no interval.
+    of them cover is measured by ``benchmarks/interval_coverage.py``. A group of one
+    subject is as it is in every resample, which says nothing of how it might have been:
+    what compares it with others has no interval.
 
     References
     ----------
