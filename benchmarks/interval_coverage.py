@@ -1,8 +1,8 @@
 """How often intervals by group hold the truth, from simulated cohorts, as JSON.
 
 Run it with ``python benchmarks/interval_coverage.py --cohorts 2000``: an hour on one
-core; ``--cohorts 100`` is a look. Every cohort is drawn anew from known distributions, and
-its intervals are those that ``summarise`` gives. A share of 0.93 to 0.97 is what an
+core; ``--cohorts 100`` is a look. Every cohort is drawn anew from known distributions,
+and its intervals are those that ``summarise`` gives. A share of 0.93 to 0.97 is what an
 interval of 95 % should have; ``outside`` lists where it has not, by more than the
 simulation's own noise.
 """
