@@ -356,21 +356,27 @@ def _unused(
     unknown: Sequence[str], left: Sequence[str], drivers: Collection[str] | None
 ) -> list[str]:
     said = [_shown(column) + _meant(column, drivers or ()) for column in unknown]
+    others = [_shown(column) + _asked(column) for column in left]
     if drivers is not None:
-        said, left = [*said, *map(_shown, left)], []
+        said, others = [*said, *others], []
     unless = ", unless the model's card names them" if drivers is None else ""
     return [
         *([f"columns not used{unless}: {_listed(said)}"] if said else []),
-        *([f"columns not used: {_listed([*map(_shown, left)])}"] if left else []),
+        *([f"columns not used: {_listed(others)}"] if others else []),
     ]
 
 
 def _meant(column: str, drivers: Collection[str]) -> str:
     """Ask whether a column that is not used is another one."""
+    asked, name = _asked(column), misspelt(column, drivers)
+    return asked or (f" (is {name} meant?)" if name else "")
+
+
+def _asked(column: str) -> str:
+    """Ask whether a column tells subjects, where it may."""
     if _MAY_BE_SUBJECTS.fullmatch(name_key(column)):
         return " (does it tell whose cases are? Then name it as the subject)"
-    name = misspelt(column, drivers)
-    return f" (is {name} meant?)" if name else ""
+    return ""
 
 
 def _shown(column: str) -> str:
