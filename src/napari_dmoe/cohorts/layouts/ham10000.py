@@ -84,7 +84,7 @@ def find_ham(path: Path, list_file: str | Path | None) -> HamFiles | None:
         )
     if len(tables) > 1:
         raise CohortError(
-            f"{path.name} has several tables ({_names(tables)}): name one with --list"
+            f"{path.name} has several tables, {_names(tables)}: name one with --list"
         )
     return HamFiles(tables[0], _base(tables[0]))
 
