@@ -249,7 +249,7 @@ def _refuse_earlier(
         )
     if there and not overwrite:
         raise ExistingFileError(
-            f"{output.name} holds an earlier audit ({there[0]}): replace it with "
+            f"{output.name} holds an earlier audit, {there[0]}: replace it with "
             "--overwrite, or choose another folder"
         )
     parts.remove()
