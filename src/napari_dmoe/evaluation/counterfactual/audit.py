@@ -130,8 +130,9 @@ def audit(
     if not rows:
         raise AuditError("the cohort has no case: there is nothing to audit")
     runner = PartRunner(loaded, drivers, settings)
-    for notice in notices_before(loaded, drivers) if tell else ():
-        tell(notice)  # type: ignore[misc]
+    if tell is not None:
+        for notice in notices_before(loaded, drivers):
+            tell(notice)
     with claimed(folder):
         parts = Parts(folder)
         _refuse_earlier(folder, parts, resume=resume, overwrite=overwrite)

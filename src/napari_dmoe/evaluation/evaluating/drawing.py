@@ -11,7 +11,7 @@ from typing import Any
 from napari_dmoe.cohorts.case import CaseRow
 from napari_dmoe.evaluation.evaluating.batches import ReadCase, failed
 from napari_dmoe.evaluation.evaluating.measuring import measured
-from napari_dmoe.evaluation.evaluating.scored import ScoredCase
+from napari_dmoe.evaluation.evaluating.scored import ScoredCase, Status
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.imaging.disk.output_names import output_stems
 from napari_dmoe.imaging.frames import on_grid
@@ -83,7 +83,7 @@ class Drawer:
             When the disk is full.
         """
         if read.failed or read.joined is None:
-            status = "failed" if read.failed else "no truth"
+            status: Status = "failed" if read.failed else "no truth"
             return self._scored(read, status=status, said=read.failed)
         try:
             (result,) = read.joined.results(answers, batches, progress)
@@ -124,12 +124,12 @@ class Drawer:
         return self._scored(read, "scored", words, **scored)
 
     def _scored(
-        self, read: ReadCase, status: str, said: str = "", **found: Any
+        self, read: ReadCase, status: Status, said: str = "", **found: Any
     ) -> ScoredCase:
         case = ScoredCase(
             id=read.row.id,
             number=read.number,
-            status=status,  # type: ignore[arg-type]
+            status=status,
             said=said,
             patient=read.patient,
             **found,

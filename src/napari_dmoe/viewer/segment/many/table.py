@@ -196,7 +196,7 @@ class ResultTable(QWidget):
         texts = [f"{FILTERS[i].title} ({counts[i]:,})" for i in offered]
         chosen = self._chosen()
         self.filter_combo.blockSignals(True)
-        offer(self.filter_combo, texts, offered)  # type: ignore[arg-type]
+        offer(self.filter_combo, texts, offered)
         self.filter_combo.setCurrentIndex(offered.index(chosen))
         self.filter_combo.blockSignals(False)
         self.worst_button.setVisible(self._has_dice)
