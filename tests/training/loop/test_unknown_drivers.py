@@ -328,7 +328,9 @@ def test_training_begins_with_the_same_masks_where_a_new_attribute_is_unknown() 
     with torch.inference_mode():
         before = start.network(x, torch.tensor([0, 2, 1, 2])).logits
         after = two.network(x, shares).logits
-    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    # The logits of these routers are millions: rounding is told against the largest.
+    largest = before.abs().max()
+    torch.testing.assert_close(after / largest, before / largest, atol=5e-6, rtol=0)
 
 
 def losses(loaded: LoadedModel, cases: Sequence[Case]) -> list[float]:
