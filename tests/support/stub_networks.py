@@ -11,7 +11,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 
 THRESHOLD = 0.5
 STUB_PATCH = (32, 32, 64)
@@ -22,7 +22,7 @@ class Thresholding(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config = UNet3DConfig(n_routers=5)
+        self.config = UNetConfig(n_routers=5)
         self.passes: list[int] = []
         """Rows of each pass so far."""
 

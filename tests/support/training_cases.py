@@ -11,7 +11,7 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.settings import TrainSettings
@@ -53,7 +53,7 @@ CUBE_CARD = ModelCard(
     classes=("background", "cube"),
     preprocessing=VolumePreprocessing(window=(0, 100), patch=(32, 32, 64)),
 )
-CUBE_CONFIG = UNet3DConfig(feature_size=4, n_routers=2, n_experts=2)
+CUBE_CONFIG = UNetConfig(feature_size=4, n_routers=2, n_experts=2)
 
 
 def tiny_model(seed: int = 0) -> LoadedModel:

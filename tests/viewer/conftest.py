@@ -35,7 +35,7 @@ from napari_dmoe.models.checkpoint import (
     load_checkpoint,
     new_model,
 )
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
@@ -95,7 +95,7 @@ def age_model(tiny_network: Callable[..., object]) -> LoadedModel:
 @pytest.fixture(scope="session")
 def volume_model() -> LoadedModel:
     """Return an untrained model of volumes, with the card of the pelvis phantom."""
-    config = UNet3DConfig(feature_size=4, n_routers=4, n_experts=2)
+    config = UNetConfig(feature_size=4, n_routers=4, n_experts=2)
     return new_model("dmoe-unet3d", config, RECIPES["pelvis-phantom"].card)
 
 

@@ -9,7 +9,7 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.training.starting.recipes import RECIPES
 
 pytestmark = pytest.mark.gui
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gui
 @pytest.fixture
 def models(models: dict[str, LoadedModel]) -> dict[str, LoadedModel]:
     skin, pelvis = RECIPES["skin-phantom"], RECIPES["pelvis-phantom"]
-    small = UNet3DConfig(feature_size=4, n_routers=4, n_experts=2)
+    small = UNetConfig(feature_size=4, n_routers=4, n_experts=2)
     return models | {
         "skin": new_model("dmoe-vit", skin.config, skin.card),
         "pelvis": new_model("dmoe-unet3d", small, pelvis.card),

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from napari_dmoe.models import unet3d_files, vit_files
+from napari_dmoe.models import unet_files, vit_files
 from napari_dmoe.models.gating import Experts, Noise, SegmentationOutput
 from napari_dmoe.models.names import Joined
-from napari_dmoe.models.unet3d import DMoEUNet3D, UNet3DConfig
+from napari_dmoe.models.unet import DMoEUNet, UNetConfig
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
-Config = ViTConfig | UNet3DConfig
+Config = ViTConfig | UNetConfig
 
 
 class Network(Protocol):
@@ -92,13 +93,20 @@ _UNET3D = Architecture(
     name="dmoe-unet3d",
     title="3D dMoE U-Net",
     dims=3,
-    recognises=unet3d_files.recognises,
-    configure=unet3d_files.configure,
-    build=DMoEUNet3D,
-    names=unet3d_files.names,
+    recognises=partial(unet_files.recognises, dims=3),
+    configure=unet_files.configure,
+    build=DMoEUNet,
+    names=unet_files.names,
+)
+_UNET2D = replace(
+    _UNET3D,
+    name="dmoe-unet2d",
+    title="2D dMoE U-Net",
+    dims=2,
+    recognises=partial(unet_files.recognises, dims=2),
 )
 ARCHITECTURES: Mapping[str, Architecture] = {
-    each.name: each for each in (_VIT, _HYBRID, _UNET3D)
+    each.name: each for each in (_VIT, _HYBRID, _UNET2D, _UNET3D)
 }
 
 
@@ -108,5 +116,5 @@ def recognise(shapes: Shapes) -> Architecture | None:
     return next((each for each in known if each.recognises(shapes)), None)
 
 
-ANCHORS = (vit_files.POSITIONS, *unet3d_files.ANCHORS)
+ANCHORS = (vit_files.POSITIONS, *unet_files.ANCHORS)
 """Published names of which each network has one at least."""

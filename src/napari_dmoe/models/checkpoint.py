@@ -28,7 +28,7 @@ from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.models.training_images import known_images
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
     CARD_KEY,
@@ -291,9 +291,9 @@ def _stated_card(
 
 def _plain_preprocessing(config: Config) -> Preprocessing | VolumePreprocessing:
     """Return the preprocessing of weights that nothing is stated of."""
-    if isinstance(config, UNet3DConfig):
-        return VolumePreprocessing()
-    return Preprocessing(side=config.side)
+    if isinstance(config, ViTConfig):
+        return Preprocessing(side=config.side)
+    return VolumePreprocessing() if config.dims == 3 else Preprocessing()
 
 
 def _with_known(card: ModelCard, sha256: str) -> ModelCard:

@@ -17,7 +17,7 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.refusals import CheckpointError
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 
 _BYTES_A_FEATURE = 9
 """Of each voxel of a patch, for each feature of the first stage: measured on a CPU with
@@ -34,12 +34,12 @@ _PLANES_A_SECOND, _VOLUMES_A_SECOND = 30e9, 10e9
 (``benchmarks/busy_machine.py``); convolutions of volumes wait for the memory."""
 
 
-def patch_bytes(config: UNet3DConfig, patch: Sequence[int]) -> int:
+def patch_bytes(config: UNetConfig, patch: Sequence[int]) -> int:
     """Return about how much memory a 3D network needs to see one patch.
 
     Examples
     --------
-    >>> patch_bytes(UNet3DConfig(), (96, 96, 96)) // 2**20
+    >>> patch_bytes(UNetConfig(), (96, 96, 96)) // 2**20
     205
     """
     planes = config.in_channels + 2 * config.n_classes + 2  # and the windows' weights
@@ -58,12 +58,13 @@ def pass_seconds(config: Config, n_parameters: int, patch: Sequence[int] = ()) -
         Shape of the network.
     n_parameters : int
         Its parameters, of which a 2D one uses most for each of its tokens.
-    patch : (int, int, int), optional
-        Voxels of the patch that a 3D network sees.
+    patch : sequence of int, optional
+        Samples along each side of what a U-Net sees.
     """
-    if isinstance(config, UNet3DConfig):
+    if isinstance(config, UNetConfig):
         # Counted: about 0.75 times two convolutions of the first stage's features.
-        operations = 0.75 * 2 * 27 * config.feature_size**2 * math.prod(patch)
+        kernel = 3**config.dims
+        operations = 0.75 * 2 * kernel * config.feature_size**2 * math.prod(patch)
         return operations / _VOLUMES_A_SECOND
     return 4 * n_parameters * config.grid**2 / _PLANES_A_SECOND
 
@@ -79,7 +80,7 @@ def check_patch(card: ModelCard, config: Config, where: str) -> None:
     preprocessing, there = card.preprocessing, installed_bytes()
     if not isinstance(preprocessing, VolumePreprocessing) or there is None:
         return
-    if not isinstance(config, UNet3DConfig):
+    if not isinstance(config, UNetConfig):
         return
     needed = patch_bytes(config, preprocessing.patch)
     if needed > there:
@@ -91,13 +92,13 @@ def check_patch(card: ModelCard, config: Config, where: str) -> None:
 
 
 def refuse_patch(
-    config: UNet3DConfig, patch: Sequence[int], shape: Sequence[int], *, on_cpu: bool
+    config: UNetConfig, patch: Sequence[int], shape: Sequence[int], *, on_cpu: bool
 ) -> None:
     """Refuse a patch that this run has no memory for, before any is taken.
 
     Parameters
     ----------
-    config : UNet3DConfig
+    config : UNetConfig
         Shape of the network.
     patch, shape : (int, int, int)
         Voxels of the card's patch, and of the volume that the network sees.

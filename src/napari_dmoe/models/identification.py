@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
 from napari_dmoe.models.architectures import (
     ANCHORS,
     ARCHITECTURES,
@@ -25,6 +26,7 @@ from napari_dmoe.models.architectures import (
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.names import from_published, missing, to_published
 from napari_dmoe.models.refusals import CheckpointError, listed
+from napari_dmoe.models.unet import STRIDE, UNetConfig
 from napari_dmoe.models.unwrapping import (
     Found,
     are_equal,
@@ -252,6 +254,7 @@ def check_card(
             f"the card {card.name!r} is {card.dims}D, but states the preprocessing of "
             "the other kind of image"
         )
+    _check_side(card, config)
     top_k = max(config.top_k, card.top_k or 0)
     if config.n_routers and top_k > max(config.n_experts, 2):
         raise CheckpointError(
@@ -262,4 +265,16 @@ def check_card(
         raise CheckpointError(
             f"{where} has {config.n_classes} classes, but the card {card.name!r} "
             f"states {len(card.classes)} ({', '.join(card.classes)}): choose another"
+        )
+
+
+def _check_side(card: ModelCard, config: Config) -> None:
+    """Refuse an input that a U-Net of planes cannot halve so often."""
+    how = card.preprocessing
+    if not isinstance(config, UNetConfig) or not isinstance(how, Preprocessing):
+        return
+    if how.side % STRIDE or how.side < LEAST_LONG_SIDE:
+        raise CheckpointError(
+            f"the card {card.name!r} states an input side of {how.side} pixels, but a "
+            f"U-Net takes multiples of {STRIDE}, {LEAST_LONG_SIDE} at least"
         )

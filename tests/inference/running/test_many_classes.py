@@ -13,7 +13,7 @@ from napari_dmoe.inference.maps.measures import expert_pair
 from napari_dmoe.inference.results.routing import dominant_expert
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import read_card
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
@@ -41,7 +41,7 @@ def test_cards_and_networks_of_more_classes_are_refused() -> None:
     assert len(ModelCard.model_validate(facts | {"classes": named(256)}).classes) == 256
     with pytest.raises(ValidationError, match="256"):
         ModelCard.model_validate(facts | {"classes": named(257)})
-    for config in (ViTConfig, UNet3DConfig):
+    for config in (ViTConfig, UNetConfig):
         assert config(n_classes=256).n_classes == 256
         with pytest.raises(ValidationError, match="256"):
             config(n_classes=257)

@@ -25,7 +25,7 @@ from napari_dmoe.inference.running.threads import (
 )
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.footprint import pass_seconds
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.samples import sample_fundus
@@ -110,9 +110,9 @@ def test_the_work_of_a_pass_is_told_from_the_network_s_shape() -> None:
     small = ViTConfig(width=96, depth=6, n_heads=3, mlp_width=192, grid=8)
     assert pass_seconds(small, 800_000) < LITTLE_S / 10
     assert pass_seconds(ViTConfig(), 129_500_000) > 5 * LITTLE_S
-    volumes = UNet3DConfig(feature_size=24)
+    volumes = UNetConfig(feature_size=24)
     assert pass_seconds(volumes, 6_500_000, (96, 96, 96)) > 5 * LITTLE_S
-    bundled = UNet3DConfig(feature_size=8)
+    bundled = UNetConfig(feature_size=8)
     assert pass_seconds(bundled, 730_000, (32, 64, 64)) < LITTLE_S
 
 

@@ -16,7 +16,7 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import load_checkpoint
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.samples import sample_ct
 from napari_dmoe.training.loop.fit import fit
@@ -85,7 +85,7 @@ def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network(
         dropout=0.0,
         hold_out="none",
     )
-    config = UNet3DConfig(feature_size=8, n_classes=2, n_routers=1, n_experts=4)
+    config = UNetConfig(feature_size=8, n_classes=2, n_routers=1, n_experts=4)
     recipe = Recipe("dmoe-unet3d", config, card, settings)
     with torch.random.fork_rng():
         fitted = train_new(recipe, [Case("ct", ct.image, labels, ct.patient)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.models.unet3d import N_STAGES, UNet3DConfig
+from napari_dmoe.models.unet import N_STAGES, UNetConfig
 
 
 def n_blocks(loaded: LoadedModel) -> int:
@@ -12,7 +12,7 @@ def n_blocks(loaded: LoadedModel) -> int:
     config = loaded.config
     if not config.n_routers:
         return 0
-    return N_STAGES if isinstance(config, UNet3DConfig) else config.depth
+    return N_STAGES if isinstance(config, UNetConfig) else config.depth
 
 
 def checked_control(

@@ -83,7 +83,7 @@ class PlaneRun:
         self.by_value = np.zeros((n_alone, n, *shape), np.uint8)
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
         self.gates: list[tuple[Tensor, ...]] = []
-        self.n_tokens = 0
+        self.sides: tuple[int, ...] = ()
         self._inputs: dict[int, Tensor] = {}
         self._progress: ProgressHook = silent
         self._last = Progress(0, len(planes))
@@ -164,6 +164,7 @@ class PlaneRun:
 
     def take(self, chunk: range, answers: Answers, progress: ProgressHook) -> None:
         """Turn what the network says of some planes into labels and gates."""
+        self.sides = tuple(math.isqrt(gates.shape[2]) for gates in answers.gates)
         self.gates.append(tuple(map(self._of_picture, answers.gates)))
         # What is padded is no part of the picture, and never of a mask.
         shown = answers.logits[(..., *self.placement.picture)]
@@ -174,8 +175,7 @@ class PlaneRun:
 
     def _of_picture(self, gates: Tensor) -> Tensor:
         """Return those of the gates (P, V, T, E) whose tokens show the picture."""
-        self.n_tokens = gates.shape[2]
-        side = math.isqrt(self.n_tokens)
+        side = math.isqrt(gates.shape[2])
         _, kept = self.placement.tokens(side)
         tokens: Tensor = gates.unflatten(2, (side, side))[:, :, *kept]
         return tokens.flatten(2, 3)
@@ -266,21 +266,24 @@ class PlaneRun:
     def _routing(self) -> RoutingMaps | None:
         if not self.gates[0]:
             return None
-        planes, side = self.planes, math.isqrt(self.n_tokens)
-        tokens, _ = self.placement.tokens(side)
-        tokens = planes.place(tokens, self.crop)[0].upright()[0]
+        planes, choice = self.planes, self.forward.choice
         flips = planes.flips((*planes.axes, *PLANE_AXES))
         blocks = (torch.cat(parts, 0) for parts in zip(*self.gates, strict=True))
+        grids = tuple(self._tokens(side) for side in self.sides)
         maps = tuple(
             gates.transpose(0, 1)  # (V, P, T, E)
-            .reshape(gates.shape[1], *planes.shape, *tokens.shape, gates.shape[-1])
+            .reshape(gates.shape[1], *planes.shape, *grid.shape, gates.shape[-1])
             .numpy()[(slice(None), *flips)]
-            for gates in blocks
+            for gates, grid in zip(blocks, grids, strict=True)
         )
-        grids, choice = (tokens,) * len(maps), self.forward.choice
         return RoutingMaps(
             maps, grids, choice.values, choice.weights, planes.axes, PLANE_AXES
         )
+
+    def _tokens(self, side: int) -> Grid:
+        """Return where tokens that are so many along a side lie in the source."""
+        tokens, _ = self.placement.tokens(side)
+        return self.planes.place(tokens, self.crop)[0].upright()[0]
 
     def _unlike(self) -> tuple[str, ...]:
         blocks = [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from napari_dmoe.imaging.lazy import BYTES_AT_ONCE
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 
 PREPARING, RUNNING, RESTORING = "preparing", "running", "restoring"
 """Phases of a run: read and resampled, in the network, and back on the image."""
@@ -30,7 +30,7 @@ def shares_of_volume(
 
     Those of all windows count, each time; `n_restored` masks are drawn.
     """
-    features = config.feature_size if isinstance(config, UNet3DConfig) else 1
+    features = config.feature_size if isinstance(config, UNetConfig) else 1
     return {
         PREPARING: _PREPARED * voxels,
         RUNNING: _SEEN * features**2 * seen,

@@ -123,14 +123,12 @@ def _n_threads(
     settings: InferenceSettings,
 ) -> int:
     """Return on how many threads to run, by the work of one pass and what is free."""
-    how = loaded.preprocessing
-    patch = how.patch if isinstance(how, VolumePreprocessing) else ()
     n_parameters = sum(each.numel() for each in loaded.module.parameters())
     n_samples = settings.samples if settings.noise else 1
     rows = n_samples * sum(len(choice.categories) for choice in choices)
     if loaded.card.dims == 2:  # planes of a stack ride in the same batches
         rows *= len(Frames(image, PLANE_AXES))
-    seconds = pass_seconds(loaded.config, n_parameters, patch)
+    seconds = pass_seconds(loaded.config, n_parameters, loaded.input_size)
     return threads_for(seconds * min(rows, settings.batch))
 
 

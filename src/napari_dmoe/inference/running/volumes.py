@@ -50,7 +50,7 @@ from napari_dmoe.inference.running.windows import (
 )
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.progress import Phases, Progress, ProgressHook, beats, part_of
 
 _DRAWING = "drawing the mask"
@@ -179,7 +179,7 @@ class VolumeRun:
     ) -> Tensor:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
-        if isinstance(config := self.loaded.config, UNet3DConfig):
+        if isinstance(config := self.loaded.config, UNetConfig):
             on_cpu = str(self.forward.batches.device).startswith("cpu")
             refuse_patch(config, patch, prepared.grid.shape, on_cpu=on_cpu)
         n_values = len(self.forward.choice.categories)

@@ -15,12 +15,16 @@ from napari_dmoe.models.card_files import CardError, card_of, read_card
 from napari_dmoe.models.identification import check_card
 from napari_dmoe.models.imagenet import imagenet_config
 from napari_dmoe.models.refusals import CheckpointError
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import PATCH, ViTConfig
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 from napari_dmoe.validation import said
+
+UNET2D = "dmoe-unet2d"
+"""The architecture that a card of planes has to name: otherwise a transformer is meant.
+"""
 
 _KEYS = ("architecture", "config", "card", "settings")
 
@@ -66,7 +70,10 @@ def read_recipe(
 def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recipe:
     try:
         card = _card(stated["card"])
-        config = _config(card, _object(stated, "config"), start=start)
+        is_unet = UNET2D in (stated.get("architecture"), card.architecture)
+        config = _config(
+            card, _object(stated, "config"), is_unet=is_unet, start=start
+        )
         own = stated.get("settings")
         settings = (
             preset("adamw")
@@ -100,9 +107,10 @@ def _object(stated: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _architecture(stated: object, card: ModelCard, config: Config) -> str:
     """Return the kind of network that a shape is of, if nothing contradicts it."""
-    is_hybrid = isinstance(config, ViTConfig) and config.stem is not None
-    plane = "dmoe-r50-vit" if is_hybrid else "dmoe-vit"
-    kind = "dmoe-unet3d" if card.dims == 3 else plane
+    if isinstance(config, UNetConfig):
+        kind = f"dmoe-unet{config.dims}d"
+    else:
+        kind = "dmoe-vit" if config.stem is None else "dmoe-r50-vit"
     wanted = stated if stated is not None else card.architecture or kind
     if not isinstance(wanted, str) or wanted not in ARCHITECTURES:
         raise TrainingError(
@@ -116,14 +124,19 @@ def _architecture(stated: object, card: ModelCard, config: Config) -> str:
     return kind
 
 
-def _config(card: ModelCard, stated: dict[str, Any], *, start: Path | None) -> Config:
+def _config(
+    card: ModelCard, stated: dict[str, Any], *, is_unet: bool, start: Path | None
+) -> Config:
     """Return the shape that a card asks for, as published where nothing is said."""
     known: dict[str, Any] = {
         "n_classes": len(card.classes),
         "n_routers": card.n_routers or 1,
     }
     if card.dims == 3:
-        return UNet3DConfig.model_validate(known | stated)
+        return UNetConfig.model_validate(known | stated)
+    if is_unet:
+        planes = {"dims": 2, "in_channels": 3}
+        return UNetConfig.model_validate(known | planes | stated)
     if isinstance(card.preprocessing, Preprocessing):
         known["grid"] = card.preprocessing.side // PATCH
     if start is not None:

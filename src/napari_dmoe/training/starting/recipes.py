@@ -13,7 +13,7 @@ from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
-from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.phantoms.fundus.cohort import CUP_FACTORS, DISC_FACTORS
 from napari_dmoe.phantoms.pelvis.cohort import MARGINS
@@ -33,7 +33,7 @@ class Recipe:
     ----------
     architecture : str
         Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
-    config : ViTConfig or UNet3DConfig
+    config : ViTConfig or UNetConfig
         Shape of the network.
     card : ModelCard
         Its card; what is known only after training is filled in then.
@@ -181,7 +181,7 @@ _SKIN_SETTINGS = _FUNDUS_SETTINGS.model_copy(
     update={"epochs": 10, "augmentation": _SKIN_AUGMENTATION}
 )
 
-_PELVIS_CONFIG = UNet3DConfig(feature_size=8, n_classes=2, n_routers=4)
+_PELVIS_CONFIG = UNetConfig(feature_size=8, n_classes=2, n_routers=4)
 
 _PELVIS_CARD = ModelCard(
     name="pelvis-phantom",

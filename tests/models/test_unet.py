@@ -15,7 +15,7 @@ from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, load_che
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.models.names import to_published
 from napari_dmoe.models.saving import save_checkpoint
-from napari_dmoe.models.unet3d import DMoEUNet3D, UNet3DConfig
+from napari_dmoe.models.unet import DMoEUNet, UNetConfig
 
 ARCHITECTURE = ARCHITECTURES["dmoe-unet3d"]
 TOLERANCE = 2e-4
@@ -33,10 +33,10 @@ def published() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def small() -> DMoEUNet3D:
+def small() -> DMoEUNet:
     torch.manual_seed(0)
-    config = UNet3DConfig(feature_size=4, n_routers=3, n_experts=3)
-    return DMoEUNet3D(config).eval()
+    config = UNetConfig(feature_size=4, n_routers=3, n_experts=3)
+    return DMoEUNet(config).eval()
 
 
 def assert_matches(found: torch.Tensor, expected: np.ndarray) -> None:
@@ -76,7 +76,7 @@ def test_without_a_card_it_gets_a_generic_one_for_volumes() -> None:
     assert generic.card.attributes[0].values == ("0", "1", "2", "3", "4")
 
 
-def test_norms_activations_and_biases_are_the_published_ones(small: DMoEUNet3D) -> None:
+def test_norms_activations_and_biases_are_the_published_ones(small: DMoEUNet) -> None:
     norms = [m for m in small.modules() if isinstance(m, nn.InstanceNorm3d)]
     assert norms
     assert all(norm.eps == 1e-5 and not norm.affine for norm in norms)
@@ -87,7 +87,7 @@ def test_norms_activations_and_biases_are_the_published_ones(small: DMoEUNet3D) 
     assert small.moes[0].dropout.p == 0.1
 
 
-def test_tokens_are_the_stages_voxels_in_order(small: DMoEUNet3D) -> None:
+def test_tokens_are_the_stages_voxels_in_order(small: DMoEUNet) -> None:
     x = torch.rand(1, 1, 32, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         out = small(x, torch.tensor([0]))
@@ -102,7 +102,7 @@ def test_tokens_are_the_stages_voxels_in_order(small: DMoEUNet3D) -> None:
     assert differs[..., -4:].min() > 0
 
 
-def test_experts_of_one_stage_can_be_pinned(small: DMoEUNet3D) -> None:
+def test_experts_of_one_stage_can_be_pinned(small: DMoEUNet) -> None:
     x = torch.rand(1, 1, 32, 32, 64)
     with torch.inference_mode():
         out = small(x, torch.tensor([1]), experts=ExpertControl(pin={2: 1}))
@@ -110,7 +110,7 @@ def test_experts_of_one_stage_can_be_pinned(small: DMoEUNet3D) -> None:
     assert not (out.gates[1][..., 1] == 1).all()
 
 
-def test_noise_depends_on_its_seed_alone(small: DMoEUNet3D) -> None:
+def test_noise_depends_on_its_seed_alone(small: DMoEUNet) -> None:
     x = torch.rand(1, 1, 32, 32, 64)
 
     def answer(seed: int | None) -> torch.Tensor:
@@ -123,10 +123,10 @@ def test_noise_depends_on_its_seed_alone(small: DMoEUNet3D) -> None:
     assert not torch.equal(answer(1), answer(None))
 
 
-def test_without_category_or_routers_there_is_no_moe(small: DMoEUNet3D) -> None:
+def test_without_category_or_routers_there_is_no_moe(small: DMoEUNet) -> None:
     x = torch.rand(1, 1, 32, 32, 64)
     assert small(x, None).routing == ()
-    bare = DMoEUNet3D(UNet3DConfig(feature_size=4, n_routers=0))
+    bare = DMoEUNet(UNetConfig(feature_size=4, n_routers=0))
     assert len(bare.moes) == 0
     with pytest.raises(ValueError, match="no MoE: category must be None"):
         bare(x, torch.tensor([0]))
@@ -137,7 +137,7 @@ def test_without_category_or_routers_there_is_no_moe(small: DMoEUNet3D) -> None:
     [(1, 1, 32, 32, 32), (1, 1, 48, 64, 64), (1, 2, 64, 64, 64), (1, 64, 64, 64)],
 )
 def test_volumes_of_other_shapes_are_refused(
-    small: DMoEUNet3D, shape: tuple[int, ...]
+    small: DMoEUNet, shape: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match="multiple of 32 and one at least 64: found"):
         small(torch.zeros(shape), torch.tensor([0]))
@@ -147,7 +147,7 @@ def test_volumes_of_other_shapes_are_refused(
 def test_the_large_layout_builds_and_loads_without_allocating(
     n_routers: int, millions: float
 ) -> None:
-    config = UNet3DConfig(feature_size=48, n_routers=n_routers)
+    config = UNetConfig(feature_size=48, n_routers=n_routers)
     with torch.device("meta"):
         network = ARCHITECTURE.build(config)
     n_parameters = sum(p.numel() for p in network.parameters())
@@ -159,7 +159,7 @@ def test_the_large_layout_builds_and_loads_without_allocating(
     network.load_state_dict(network.state_dict(), assign=True)
 
 
-def shapes_of(config: UNet3DConfig) -> dict[str, tuple[int, ...]]:
+def shapes_of(config: UNetConfig) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         state = ARCHITECTURE.build(config).state_dict()
     published = to_published(list(ARCHITECTURE.names(config)), state)
@@ -167,7 +167,7 @@ def shapes_of(config: UNet3DConfig) -> dict[str, tuple[int, ...]]:
 
 
 def test_stages_that_differ_in_routers_are_refused() -> None:
-    shapes = shapes_of(UNet3DConfig(feature_size=4, n_routers=3, n_experts=3))
+    shapes = shapes_of(UNetConfig(feature_size=4, n_routers=3, n_experts=3))
     for name in list(shapes):
         if name.startswith("sparseMoE.2.router.2."):
             del shapes[name]
@@ -176,7 +176,7 @@ def test_stages_that_differ_in_routers_are_refused() -> None:
 
 
 def test_one_class_is_refused() -> None:
-    shapes = shapes_of(UNet3DConfig(feature_size=4, n_classes=1, n_routers=0))
+    shapes = shapes_of(UNetConfig(feature_size=4, n_classes=1, n_routers=0))
     with pytest.raises(ValueError, match="one class"):
         ARCHITECTURE.configure(shapes, n_heads=None, top_k=None)
 

@@ -1,13 +1,14 @@
-"""The 3D network in files: its published tensor names, and its shape read from them."""
+"""The U-Net in files: its published tensor names, and its shape read from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.models.moe import moe_names
 from napari_dmoe.models.names import Joined, count, shape_of
-from napari_dmoe.models.unet3d import N_STAGES, UNet3DConfig
+from napari_dmoe.models.unet import N_STAGES, UNetConfig
 
 ENCODERS = ("encoder1", "encoder2", "encoder3", "encoder4", "encoder10")
 """Published names of the stages, in order."""
@@ -23,7 +24,7 @@ ANCHORS = (_FIRST, f"{ENCODERS[-1]}.layer.conv1.conv.weight")
 """Names of which the network has one at least."""
 
 
-def names(config: UNet3DConfig) -> Iterator[Joined]:
+def names(config: UNetConfig) -> Iterator[Joined]:
     """Yield how our tensors are made of the published ones."""
     for stage, encoder in enumerate(ENCODERS):
         for conv in _CONVS:
@@ -44,17 +45,20 @@ def names(config: UNet3DConfig) -> Iterator[Joined]:
     yield Joined("out.conv.weight", (_LAST,))
 
 
-def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Say whether published tensor names belong to the 3D network."""
-    return any(anchor in shapes for anchor in ANCHORS)
+def recognises(shapes: Mapping[str, tuple[int, ...]], *, dims: int) -> bool:
+    """Say whether published tensors belong to the U-Net of planes, or of volumes."""
+    found = [shapes[anchor] for anchor in ANCHORS if anchor in shapes]
+    is_plane = bool(found) and len(found[0]) == 2 + 2
+    return bool(found) and is_plane == (dims == 2)
 
 
 def configure(
     shapes: Mapping[str, tuple[int, ...]], *, n_heads: int | None, top_k: int | None
-) -> UNet3DConfig:
+) -> UNetConfig:
     """Read a network's shape from its published tensors; it has no attention heads."""
-    first = shape_of(shapes, _FIRST, 5)
-    n_classes = shape_of(shapes, _LAST, 5)[1]
+    dims: Literal[2, 3] = 2 if recognises(shapes, dims=2) else 3
+    first = shape_of(shapes, _FIRST, 2 + dims)
+    n_classes = shape_of(shapes, _LAST, 2 + dims)[1]
     if n_classes < 2:
         raise ValueError("it has one class, where background and another are expected")
     if n_classes > MOST_CLASSES:
@@ -70,7 +74,8 @@ def configure(
             shape_of(shapes, f"sparseMoE.{i}.experts.0.net.0.weight", 2)[0]
             for i in range(N_STAGES)
         )
-    return UNet3DConfig(
+    return UNetConfig(
+        dims=dims,
         feature_size=first[0],
         in_channels=first[1],
         n_classes=n_classes,

@@ -1,13 +1,14 @@
-"""The 3D dMoE network: a residual U-Net with a dMoE layer after each encoder stage.
+"""The dMoE U-Net: residual, with a dMoE layer after each encoder stage.
 
-Every stage has experts and routers of its own. A stage's features, with its mixture
-added, feed both the next stage and the skip connection.
+The published one is of volumes; that of planes is the same with two axes. Every stage has experts and routers of its own. A stage's features, with its mixture added, feed
+both the next stage and the skip connection.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 from itertools import pairwise
+from typing import Literal
 
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
@@ -34,12 +35,13 @@ _WIDTH_FACTORS = (1, 1, 2, 4, 8)
 _FiveWidths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
-class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
-    """Shape of a 3D dMoE network.
+class UNetConfig(BaseModel, frozen=True, extra="forbid"):
+    """Shape of a dMoE U-Net.
 
     Every field but `top_k` follows from the shapes in a checkpoint.
     """
 
+    dims: Literal[2, 3] = Field(3, description="spatial axes of the input")
     feature_size: int = Field(
         24, gt=0, le=4096, description="features of the first stage"
     )
@@ -57,7 +59,7 @@ class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
     top_k: int = Field(2, gt=0, le=WIDEST, description="experts per token")
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> UNet3DConfig:
+    def _parts_agree(self) -> UNetConfig:
         if self.n_routers and not self.n_experts:
             raise ValueError(f"{self.n_routers} routers need experts")
         if self.expert_widths and max(self.expert_widths) > WIDEST:
@@ -76,21 +78,21 @@ class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def token_steps(self) -> tuple[int, ...]:
-        """Side of a token of each stage, in voxels of the input."""
+        """Side of a token of each stage, in samples of the input."""
         return tuple(2 ** (stage + 1) for stage in range(N_STAGES))
 
 
-class DMoEUNet3D(nn.Module):
-    """Residual 3D U-Net with a dMoE layer after each of its five encoder stages.
+class DMoEUNet(nn.Module):
+    """Residual U-Net with a dMoE layer after each of its five encoder stages.
 
     Parameters
     ----------
-    config : UNet3DConfig
+    config : UNetConfig
         Shape of the network. With ``n_routers=0`` it has no MoE at all.
 
     Notes
     -----
-    The residual blocks are MONAI's: 3x3x3 convolutions without bias, instance norm
+    The residual blocks are MONAI's: convolutions of 3 a side without bias, instance norm
     without affine parameters, leaky ReLU of slope 0.01.
 
     References
@@ -99,8 +101,8 @@ class DMoEUNet3D(nn.Module):
     .. [2] Hatamizadeh et al., "UNETR", WACV 2022, arXiv:2103.10504 (the blocks).
     """
 
-    def __init__(self, config: UNet3DConfig) -> None:
-        # MONAI takes as long to import as torch, and no 2D model needs it.
+    def __init__(self, config: UNetConfig) -> None:
+        # MONAI takes as long to import as torch, and no transformer needs it.
         from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
         from monai.networks.blocks.dynunet_block import get_conv_layer
 
@@ -108,7 +110,7 @@ class DMoEUNet3D(nn.Module):
         self.config = config
         widths = config.stage_widths
         self.stages = nn.ModuleList(
-            UnetrBasicBlock(3, before, after, 3, 2, "instance", res_block=True)
+            UnetrBasicBlock(config.dims, before, after, 3, 2, "instance", res_block=True)
             for before, after in zip(
                 (config.in_channels, *widths), widths, strict=False
             )
@@ -126,11 +128,11 @@ class DMoEUNet3D(nn.Module):
         )
         deepest_first = widths[::-1]
         self.ups = nn.ModuleList(
-            UnetrUpBlock(3, before, after, 3, 2, "instance", res_block=True)
+            UnetrUpBlock(config.dims, before, after, 3, 2, "instance", res_block=True)
             for before, after in pairwise(deepest_first)
         )
         self.out = get_conv_layer(
-            3,
+            config.dims,
             widths[0],
             config.n_classes,
             kernel_size=2,
@@ -148,14 +150,15 @@ class DMoEUNet3D(nn.Module):
         noise: Noise | None = None,
         experts: Experts | None = None,
     ) -> SegmentationOutput:
-        """Segment a batch of volumes.
+        """Segment a batch of planes or volumes.
 
         Parameters
         ----------
-        x : (B, C, D, H, W) float32 tensor
-            Volumes; each side is a multiple of 32, one of them at least 64.
+        x : (B, C, *S) float32 tensor
+            Planes (H, W) or volumes (D, H, W); each side is a multiple of 32, one of
+            them at least 64.
         category : (B,) or (B, A) int64 tensor, (B, R) float tensor, or None
-            Router of each volume, or one of each of A attributes, where -1 leaves an
+            Router of each image, or one of each of A attributes, where -1 leaves an
             attribute out. Floats are the share of each of the R routers in a mean
             of them. None skips the MoE, which is another network.
         noise : torch.Generator or B of them, optional
@@ -166,8 +169,8 @@ class DMoEUNet3D(nn.Module):
         Returns
         -------
         SegmentationOutput
-            Logits (B, K, D, H, W) and, per stage, the routing of its voxels in the
-            order D, H, W.
+            Logits (B, K, *S) and, per stage, the routing of its samples in the order
+            of S.
 
         Raises
         ------
@@ -200,7 +203,7 @@ class DMoEUNet3D(nn.Module):
         experts: Experts | None,
         stage: int,
     ) -> tuple[Tensor, Routing]:
-        """Return what a stage's experts add to its features (B, C, d, h, w)."""
+        """Return what a stage's experts add to its features (B, C, *s)."""
         tokens = x.flatten(2).transpose(1, 2)
         mixture, decided = self.moes[stage](
             tokens, category, noise=noise, experts=experts, block=stage
@@ -209,11 +212,13 @@ class DMoEUNet3D(nn.Module):
 
     def _check_input(self, x: Tensor) -> None:
         channels, sides = self.config.in_channels, x.shape[2:]
-        fits = x.ndim == 5 and x.shape[1] == channels and min(sides) > 0
-        fits = fits and not any(side % STRIDE for side in sides)
+        fits = len(sides) == self.config.dims and x.shape[1] == channels
+        fits = fits and min(sides) > 0 and not any(side % STRIDE for side in sides)
         if not fits or max(sides) < LEAST_LONG_SIDE:
+            is_plane = self.config.dims == 2
+            what, axes = ("planes", "H, W") if is_plane else ("volumes", "D, H, W")
             raise ValueError(
-                f"the network takes volumes of shape (B, {channels}, D, H, W), each "
+                f"the network takes {what} of shape (B, {channels}, {axes}), each "
                 f"side a multiple of {STRIDE} and one at least {LEAST_LONG_SIDE}: "
                 f"found {tuple(x.shape)}"
             )
