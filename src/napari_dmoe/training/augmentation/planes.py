@@ -62,12 +62,15 @@ def _moved(
         return _uniform(images, generator, low=-reach, high=reach).flatten()
 
     angle = draw(math.radians(settings.rotation))
-    size = torch.exp(draw(math.log(settings.zoom)))
+    size = torch.exp(draw(math.log(settings.zoom)))[:, None]
+    if settings.aspect > 1:
+        longer = torch.exp(draw(math.log(settings.aspect)) / 2)
+        size = size * torch.stack([longer, 1 / longer], -1)
     flips = torch.sign(torch.stack([draw(1), draw(1)], -1))
     turn = torch.stack(
         [torch.cos(angle), -torch.sin(angle), torch.sin(angle), torch.cos(angle)], -1
     ).view(-1, 2, 2)
-    turn = turn * flips[:, :, None] / size[:, None, None]
+    turn = turn * flips[:, :, None] / size[:, None, :]
     # affine_grid counts from -1 to 1 over a side, so a share counts twice.
     shift = 2 * torch.stack([draw(settings.shift), draw(settings.shift)], -1)
     grid = F.affine_grid(

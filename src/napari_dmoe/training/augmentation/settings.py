@@ -25,6 +25,9 @@ class AugmentSettings(_Settings):
     kind: Literal["planes"] = "planes"
     rotation: float = option(30.0, "Rotation", "largest angle in degrees", ge=0, le=180)
     zoom: float = option(1.5, "Zoom", "largest factor, in and out", ge=1, le=4)
+    aspect: float = option(
+        1.0, "Aspect", "largest factor between the sides of a picture", ge=1, le=2
+    )
     shift: float = option(0.15, "Shift", "largest, in shares of the side", ge=0, le=1)
     light: float = option(0.4, "Light", "spread of gain, gamma and shading", ge=0, lt=1)
     colour: float = option(0.2, "Colour", "spread of each channel's gain", ge=0, lt=1)

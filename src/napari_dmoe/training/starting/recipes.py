@@ -1,4 +1,4 @@
-"""The models that are trained on phantoms: their shape, card and settings.
+"""The models that are bundled: their shape, card and settings.
 
 A recipe and a cohort are all that a bundled checkpoint is made of, so that anybody can
 make it again (:mod:`napari_dmoe.training.starting.new_model`).
@@ -181,6 +181,52 @@ _SKIN_SETTINGS = _FUNDUS_SETTINGS.model_copy(
     update={"epochs": 10, "augmentation": _SKIN_AUGMENTATION}
 )
 
+_LESION_SIDE = 128
+
+_LESION_CONFIG = UNetConfig(
+    dims=2,
+    feature_size=16,
+    in_channels=3,
+    n_classes=2,
+    n_routers=7,
+    expert_widths=(16, 16, 64, 128, 256),
+)
+
+# Nothing of what the images are stands here: that is known of a training alone.
+_LESION_CARD = ModelCard(
+    name="skin-lesion",
+    title="Skin lesion, driven by sex and age",
+    architecture="dmoe-unet2d",
+    attributes=_SKIN_CARD.attributes,
+    classes=_SKIN_CARD.classes,
+    modality=_SKIN_CARD.modality,
+    preprocessing=Preprocessing(
+        fit="stretch", side=_LESION_SIDE, resize="half-pixel", standardise=True
+    ),
+)
+
+# Cameras, light and squashed sides differ; a lesion has no upright.
+_LESION_SETTINGS = TrainSettings(
+    epochs=45,
+    learning_rate=2e-3,
+    weight_decay=0.05,
+    dropout=0.0,
+    keep="last",
+    hold_out="every",
+    hold_out_every=10,
+    augmentation=AugmentSettings(
+        rotation=180,
+        zoom=1.35,
+        aspect=1.2,
+        shift=0.1,
+        light=0.22,
+        colour=0.15,
+        grey_share=0.03,
+        blur_px=1.0,
+        noise=0.02,
+    ),
+)
+
 _PELVIS_CONFIG = UNetConfig(feature_size=8, n_classes=2, n_routers=4)
 
 _PELVIS_CARD = ModelCard(
@@ -222,6 +268,10 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("dmoe-vit", _RACE_CONFIG, _RACE_CARD, _RACE_SETTINGS),
         Recipe("dmoe-unet3d", _PELVIS_CONFIG, _PELVIS_CARD, _PELVIS_SETTINGS),
         Recipe("dmoe-vit", _SKIN_CONFIG, _SKIN_CARD, _SKIN_SETTINGS),
+    )
+} | {
+    "skin-isic2017": Recipe(
+        "dmoe-unet2d", _LESION_CONFIG, _LESION_CARD, _LESION_SETTINGS
     )
 }
 """What can be trained from nothing, by name."""
