@@ -4,10 +4,11 @@
 
 FOLDER holds what the challenge publishes under CC0 (Part 1, training; Codella et al.
 2018, arXiv 1710.05006): ISIC-2017_Training_Data/ with the photographs and
-ISIC-2017_Training_Data_metadata.csv, and ISIC-2017_Training_Part1_GroundTruth/ with the
-masks; ISIC-2017_Training_Part3_GroundTruth.csv is taken over where it is there. OUT gets
-images/, masks/ and metadata.csv, which `napari-dmoe train` reads as they are. Both sides
-of a picture become SIDE pixels: photographs of 0.3 to 30 megapixels then are 26 MB.
+ISIC-2017_Training_Data_metadata.csv, and ISIC-2017_Training_Part1_GroundTruth/ with
+the masks; ISIC-2017_Training_Part3_GroundTruth.csv is taken over where it is there.
+
+OUT gets images/, masks/ and metadata.csv, which `napari-dmoe train` reads as they are.
+Both sides of a picture become SIDE pixels: 2,000 photographs then are 26 MB.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def main(source: Path, out: Path, *, side: int) -> int:
 
 
 def _table(source: Path) -> pd.DataFrame:
-    """Return ids, ages, sexes and diagnoses; superpixels and unknown values left out."""
+    """Return ids, ages, sexes and diagnoses; what is called unknown is left out."""
     table = pd.read_csv(source / METADATA, na_values="unknown", dtype={ID: str})
     table = table.rename(columns={"age_approximate": "age"})[[ID, "age", "sex"]]
     if (source / DIAGNOSES).is_file():

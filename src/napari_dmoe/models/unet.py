@@ -1,6 +1,7 @@
 """The dMoE U-Net: residual, with a dMoE layer after each encoder stage.
 
-The published one is of volumes; that of planes is the same with two axes. Every stage has experts and routers of its own. A stage's features, with its mixture added, feed
+The published one is of volumes; that of planes is the same with two axes. Every stage
+has experts and routers of its own. A stage's features, with its mixture added, feed
 both the next stage and the skip connection.
 """
 
@@ -92,8 +93,8 @@ class DMoEUNet(nn.Module):
 
     Notes
     -----
-    The residual blocks are MONAI's: convolutions of 3 a side without bias, instance norm
-    without affine parameters, leaky ReLU of slope 0.01.
+    The residual blocks are MONAI's: convolutions of 3 a side without bias, instance
+    norm without affine parameters, leaky ReLU of slope 0.01.
 
     References
     ----------
@@ -108,11 +109,9 @@ class DMoEUNet(nn.Module):
 
         super().__init__()
         self.config = config
-        widths = config.stage_widths
+        dims, widths = config.dims, config.stage_widths
         self.stages = nn.ModuleList(
-            UnetrBasicBlock(
-                config.dims, before, after, 3, 2, "instance", res_block=True
-            )
+            UnetrBasicBlock(dims, before, after, 3, 2, "instance", res_block=True)
             for before, after in zip(
                 (config.in_channels, *widths), widths, strict=False
             )
@@ -130,11 +129,11 @@ class DMoEUNet(nn.Module):
         )
         deepest_first = widths[::-1]
         self.ups = nn.ModuleList(
-            UnetrUpBlock(config.dims, before, after, 3, 2, "instance", res_block=True)
+            UnetrUpBlock(dims, before, after, 3, 2, "instance", res_block=True)
             for before, after in pairwise(deepest_first)
         )
         self.out = get_conv_layer(
-            config.dims,
+            dims,
             widths[0],
             config.n_classes,
             kernel_size=2,
