@@ -20,7 +20,7 @@ from napari_dmoe.patient import Patient
 
 Picture = NDArray[np.uint8]
 
-PICTURES = [
+PICTURES = (
     "astronaut.png",
     "brick.png",
     "camera.png",
@@ -41,7 +41,7 @@ PICTURES = [
     "page.png",
     "rocket.jpg",
     "text.png",
-]
+)
 """In the folder of scikit-image's pictures; those that a release lacks are left out."""
 
 SIZE = (300, 400)
@@ -55,10 +55,8 @@ def other_pictures() -> dict[str, list[Case]]:
     """Return pictures of other things by what they are."""
     return {
         "pictures of other things": [_case(n, i) for n, i in _shipped()],
-        "noise": [_case(f"noise {n}", _image(i)) for n, i in enumerate(_noise())],
-        "one shade": [
-            _case(f"shade {n}", _image(_flat(s))) for n, s in enumerate(SHADES)
-        ],
+        "noise": [_case(f"noise {n}", image) for n, image in enumerate(_noise())],
+        "one shade": [_case(f"shade {n}", _flat(s)) for n, s in enumerate(SHADES)],
     }
 
 
@@ -69,7 +67,7 @@ def _shipped() -> Iterator[tuple[str, SpatialImage]]:
             yield name, read_image(folder / name)
 
 
-def _noise(n: int = 10) -> Iterator[Picture]:
+def _noise(n: int = 10) -> Iterator[SpatialImage]:
     """Yield noise of several grains, in colour and in grey."""
     rng = np.random.default_rng(0)
     for number in range(n):
@@ -78,11 +76,11 @@ def _noise(n: int = 10) -> Iterator[Picture]:
         n_channels = 3 if number < 5 else 1
         drawn = rng.integers(0, 256, (rows, columns, n_channels), dtype=np.uint8)
         whole = drawn.repeat(grain, 0).repeat(grain, 1)[: SIZE[0], : SIZE[1]]
-        yield np.broadcast_to(whole, (*SIZE, 3)).copy()
+        yield _image(np.broadcast_to(whole, (*SIZE, 3)).copy())
 
 
-def _flat(shade: tuple[int, int, int]) -> Picture:
-    return np.full((*SIZE, 3), shade, np.uint8)
+def _flat(shade: tuple[int, int, int]) -> SpatialImage:
+    return _image(np.full((*SIZE, 3), shade, np.uint8))
 
 
 def _image(picture: Picture) -> SpatialImage:

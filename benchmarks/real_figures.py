@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,8 @@ def figures(
     Returns
     -------
     dict
-        ``n``, ``failed``, ``mean`` with ``low`` and ``high`` (95 %, lesions with several
-        images drawn together), ``median``, ``lost`` (share of Dice below
+        ``n``, ``failed``, ``mean`` with ``low`` and ``high`` (95 %, images of one
+        lesion drawn together), ``median``, ``lost`` (share of Dice below
         :data:`LOST`), ``unlike`` (share with that notice) and ``groups``, by attribute.
     """
     values = evaluated.values(region, "dice")
@@ -152,9 +152,10 @@ def sensitivity(
 ) -> Iterator[dict[str, Any]]:
     """Yield what each driver, and all of them together, change.
 
-    Cases of whom the driver is known are run with the right value, with a wrong one and
-    with none; the other drivers stay as they are.
+    Cases of whom the driver is known are run with a wrong value and with none, and held
+    against their runs with the right one; the other drivers stay as they are.
     """
+    whole = model.run(cohort, set_name)
     lots = [(driver,) for driver in model.drivers]
     if len(lots) > 1:
         lots.append(model.drivers)
@@ -164,7 +165,7 @@ def sensitivity(
             continue
         name = " and ".join(driver.name for driver in drivers)
         label = name.replace(" ", "-")
-        right = model.run(known, set_name, f"known-{label}")
+        right = _of(whole, known)
         wrong = model.run(told_another(known, drivers), set_name, f"wrong-{label}")
         none = model.run(told_nothing(known, drivers), set_name, f"unknown-{label}")
         for region in model.regions:
@@ -176,6 +177,13 @@ def sensitivity(
                 "wrong": _compared(right, wrong, region),
                 "unknown": _compared(right, none, region),
             }
+
+
+def _of(evaluated: Evaluated, cohort: Cohort) -> Evaluated:
+    """Return the cases that a part of the cohort has."""
+    ids = {row.id for row in cohort.rows}
+    cases = tuple(case for case in evaluated if case.id in ids)
+    return replace(evaluated, cases=cases)
 
 
 def _mean(evaluated: Evaluated, region: str) -> float:

@@ -30,7 +30,7 @@ from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.opening import cohort_of
 from napari_dmoe.evaluation.evaluating.evaluate import evaluate
-from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 from other_pictures import other_pictures
 from real_figures import HOW, Measured, figures, sensitivity, unlike_share
 from real_sets import SETS, TRAINED_ON, RealSet, held_out_of, open_set
@@ -45,14 +45,8 @@ MOST_OF_OTHER_KIND = 50
 
 def models_of(asked: argparse.Namespace) -> Iterator[Measured]:
     """Yield what is measured: models, and masks that were made elsewhere."""
-    for name in asked.model or MODELS:
-        try:
-            loaded = load_checkpoint(name)
-        except OSError as error:
-            if asked.model:
-                raise
-            say(f"{name} is left out: {error}")
-            continue
+    for name in asked.model or [n for n in MODELS if n in bundled_names()]:
+        loaded = load_checkpoint(name)
         kind = "fundus" if "disc" in _regions(loaded.card.classes) else "skin"
         folder = asked.work / f"{loaded.card.name}-{loaded.sha256[:8]}"
         yield Measured(loaded.card.name, kind, folder, loaded)
@@ -230,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": round(time.perf_counter() - began, 1),
         "most_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    print(json.dumps(found, indent=2))
+    print(json.dumps(real_page.in_json(found), indent=2))
     if asked.docs is not None:
         real_page.write(asked.docs, found)
 

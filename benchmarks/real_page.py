@@ -27,11 +27,8 @@ def write(docs: Path, found: Row) -> None:
         When the page is there and has no marks.
     """
     page = docs / PAGE
-    text = (
-        page.read_text("utf-8")
-        if page.is_file()
-        else f"# Real images\n\n{BEGIN}\n{END}\n"
-    )
+    empty = f"# Real images\n\n{BEGIN}\n{END}\n"
+    text = page.read_text("utf-8") if page.is_file() else empty
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -39,7 +36,17 @@ def write(docs: Path, found: Row) -> None:
     docs.mkdir(parents=True, exist_ok=True)
     tables = "\n".join(lines_of(found))
     page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", "utf-8")
-    (docs / FIGURES).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    text = json.dumps(in_json(found), indent=1, allow_nan=False)
+    (docs / FIGURES).write_text(text + "\n", "utf-8")
+
+
+def in_json(found: Any) -> Any:
+    """Return figures as JSON has them: what is not a number is null."""
+    if isinstance(found, Mapping):
+        return {name: in_json(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [in_json(value) for value in found]
+    return None if isinstance(found, float) and math.isnan(found) else found
 
 
 def lines_of(found: Row) -> Iterator[str]:
@@ -73,7 +80,7 @@ def _reached(rows: Sequence[Row]) -> Iterator[str]:
     yield (
         "With the patient's values as recorded, what is not known left unknown; 95 % "
         "intervals, images of one lesion drawn together. *Lost*: Dice below 0.5. "
-        "*Unlike*: images that get the notice that they are unlike those of the training."
+        "*Unlike*: images with the notice that they are unlike those of the training."
     )
     yield ""
     head = ("set", "model", "region", "n", "mean", "median", "lost", "unlike")

@@ -79,10 +79,7 @@ SETS: Mapping[str, RealSet] = {
 }
 """What is known by name; further ones lie in a folder called as on the command line."""
 
-REGIONS: Mapping[str, tuple[str, ...]] = {
-    "skin": ("lesion",),
-    "fundus": ("disc", "cup"),
-}
+REGIONS = {"skin": ("lesion",), "fundus": ("disc", "cup")}
 """What is measured; the disc is rim and cup together."""
 
 TRAINED_ON: Mapping[str, str] = {"skin-isic2017": "isic"}
