@@ -6,6 +6,7 @@ goes on where it was, and no more images are held than are run at a time.
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Sequence
@@ -62,8 +63,12 @@ class Measured:
 
     @property
     def trained_on(self) -> str:
-        """What it was trained on, as its card says."""
-        return self.loaded.card.training.data if self.loaded is not None else ""
+        """What it was trained on, as its card says, or ``training.json`` by masks."""
+        if self.loaded is not None:
+            return self.loaded.card.training.data or ""
+        facts = (self.masks or Path()).parent / "training.json"
+        said = json.loads(facts.read_text("utf-8")) if facts.is_file() else {}
+        return str(said.get("trained_on", ""))
 
     def run(self, cohort: Cohort, set_name: str, told: str = "right") -> Evaluated:
         """Evaluate it on a cohort; what was evaluated before is read again.
@@ -91,12 +96,13 @@ def figures(
     dict
         ``n``, ``failed``, ``mean`` with ``low`` and ``high`` (95 %, images of one
         lesion drawn together), ``median``, ``lost`` (share of Dice below
-        :data:`LOST`), ``unlike`` (share with that notice) and ``groups``, by attribute.
+        :data:`LOST`), ``unlike`` (share with that notice; NaN for masks) and ``groups``, by attribute.
     """
     values = evaluated.values(region, "dice")
     counted = values[~np.isnan(values)]
     whole = summarise(evaluated, region, "dice", everybody(evaluated.cases))
     interval = whole.intervals.statistics["mean"]
+    is_model = evaluated.facts.source == "model"
     return {
         "n": len(counted),
         "failed": sum(case.status == "failed" for case in evaluated),
@@ -105,7 +111,7 @@ def figures(
         "high": interval.high,
         "median": float(np.median(counted)),
         "lost": float((counted < LOST).mean()),
-        "unlike": unlike_share(evaluated),
+        "unlike": unlike_share(evaluated) if is_model else math.nan,
         "groups": dict(_by_group(evaluated, region, by)),
     }
 

@@ -109,7 +109,7 @@ def _who(row: Row) -> tuple[str, str, str]:
 
 
 def _figures(row: Row) -> tuple[str, ...]:
-    unlike = _percent(row["unlike"]) if row["trained_on"] else "-"
+    unlike = _percent(row["unlike"])
     middle = f"{row['median']:.3f}", _percent(row["lost"])
     return f"{row['n']:,}", _with_interval(row), *middle, unlike
 
