@@ -96,7 +96,8 @@ def figures(
     dict
         ``n``, ``failed``, ``mean`` with ``low`` and ``high`` (95 %, images of one
         lesion drawn together), ``median``, ``lost`` (share of Dice below
-        :data:`LOST`), ``unlike`` (share with that notice; NaN for masks) and ``groups``, by attribute.
+        :data:`LOST`), ``unlike`` (share with that notice; NaN for masks) and
+        ``groups``, by attribute.
     """
     values = evaluated.values(region, "dice")
     counted = values[~np.isnan(values)]

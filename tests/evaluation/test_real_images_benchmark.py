@@ -73,16 +73,15 @@ def cohort_of(patients: list[Patient]) -> Cohort:
 
 
 def test_a_wrong_value_is_that_of_another_case_and_never_ones_own() -> None:
-    patients = [
-        Patient(sex="female" if n else "male", age=20 + 8 * n) for n in range(7)
-    ]
+    sexes = ["male", *["female"] * 6]
+    patients = [Patient(sex=sex, age=20 + 8 * n) for n, sex in enumerate(sexes)]
     found = real_sets.told_another(cohort_of(patients), [SEX, AGE])
     for row, own in zip(found.rows, patients, strict=True):
         assert row.patient.sex != own.sex
         assert AGE.category_of(row.patient) != AGE.category_of(own)
         assert row.patient.age in {p.age for p in patients}
-    sexes = real_sets.told_another(cohort_of(patients), [SEX])
-    assert [row.patient.age for row in sexes.rows] == [p.age for p in patients]
+    other = real_sets.told_another(cohort_of(patients), [SEX])
+    assert [row.patient.age for row in other.rows] == [p.age for p in patients]
     with pytest.raises(CohortError, match="all cases have one sex"):
         real_sets.told_another(cohort_of(patients[1:]), [SEX])
 
@@ -264,3 +263,5 @@ def test_the_plain_network_learns_what_was_not_held_out_and_is_scored_beside(
     run = models["plain-unet"].run(cohort, "isic")
     assert part == "held out"
     assert [case.status for case in run] == ["scored"] * 2
+    assert models["plain-unet"].trained_on == training["trained_on"]
+    assert math.isnan(real_figures.figures(run, "lesion")["unlike"])

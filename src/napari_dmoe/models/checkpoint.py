@@ -28,6 +28,7 @@ from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.models.training_images import known_images
+from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
     CARD_KEY,

@@ -110,9 +110,7 @@ class DMoEUNet(nn.Module):
         self.config = config
         widths = config.stage_widths
         self.stages = nn.ModuleList(
-            UnetrBasicBlock(
-                config.dims, before, after, 3, 2, "instance", res_block=True
-            )
+            UnetrBasicBlock(config.dims, before, after, 3, 2, "instance", res_block=True)
             for before, after in zip(
                 (config.in_channels, *widths), widths, strict=False
             )

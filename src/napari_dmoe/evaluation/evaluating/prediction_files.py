@@ -1,9 +1,9 @@
 """Masks of any model in a folder, each found for its case by what it is called.
 
-A mask is called like its case: by the case's id, as a run of ours would write it too, by
-its image's name or by that of its truth, with whatever suffix, and with words such as
-``_pred`` or ``_segmentation`` or nnU-Net's ``_0000`` behind either name. A name that fits two files is refused, never
-guessed.
+A mask is called like its case: by the case's id, as a run of ours would write it, too,
+by its image's name or by that of its truth, with whatever suffix, and with words such
+as ``_pred`` or ``_segmentation`` or nnU-Net's ``_0000`` behind either name. A name that
+fits two files is refused, never guessed.
 """
 
 from __future__ import annotations

@@ -251,9 +251,7 @@ def segment_many(
 def threads_of(loaded: LoadedModel, settings: InferenceSettings) -> int:
     """Return on how many threads to run, by the work of a full batch."""
     n_parameters = sum(each.numel() for each in loaded.module.parameters())
-    return threads_for(
-        pass_seconds(loaded.config, n_parameters, loaded.input_size) * settings.batch
-    )
+    return threads_for(pass_seconds(loaded.config, n_parameters, loaded.input_size) * settings.batch)
 
 
 def _rows(together: Sequence[Joined], n_samples: int) -> list[_Row]:

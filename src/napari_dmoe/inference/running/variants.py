@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
