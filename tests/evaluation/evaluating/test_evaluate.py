@@ -27,6 +27,7 @@ from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient
 from napari_dmoe.validation import SettingsError
 
@@ -99,6 +100,20 @@ def test_the_facts_say_what_was_run_and_decided(whole: tuple[Path, Evaluated]) -
     assert "sex unknown" in found[2].said
     assert "sex unknown" not in found[0].said
     assert not (found.folder / "evaluation.journal").exists()
+
+
+def test_images_of_another_kind_are_counted_and_told(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    table = write_skin(tmp_path, n=4)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    iio.imwrite(tmp_path / "im2.png", noise)
+    cohort = open_cohort(table, drivers=DRIVERS)
+    found = evaluate(loaded, cohort, tmp_path / "out", settings=HOW)
+    unlike = [UNLIKE in case.said for case in found]
+    assert unlike[2]
+    said = f"{sum(unlike)} of 4 image{' is' if sum(unlike) == 1 else 's are'} {UNLIKE}"
+    assert [said in notice for notice in found.facts.notices].count(True) == 1
 
 
 def test_a_value_that_the_model_does_not_know_is_run_as_unknown(

@@ -104,6 +104,22 @@ def test_a_case_named_as_a_channel_has_the_mask_that_nnu_net_calls_without_it(tm
     assert dices(found) == pytest.approx([1, overlap(1)])
 
 
+def test_masks_that_a_run_of_ours_wrote_are_found_again(tmp_path):
+    """A case without an id is called by its path, which no file can be called."""
+    folder = tmp_path / "cohort"
+    lines = ["image,mask"]
+    for n in range(2):
+        save(folder / "images" / f"a{n}.jpg", square() * 200)
+        save(folder / "masks" / f"a{n}_lesion.png", square())
+        lines.append(f"images/a{n}.jpg,masks/a{n}_lesion.png")
+        save(tmp_path / "run" / f"images_a{n}.jpg.tif", square(n))
+    (folder / "cohort.csv").write_text("\n".join(lines))
+    cohort = open_cohort(folder)
+    assert [row.id for row in cohort.rows] == ["images/a0.jpg", "images/a1.jpg"]
+    found = evaluate_predictions(cohort, tmp_path / "run", tmp_path / "out")
+    assert dices(found) == pytest.approx([1, overlap(1)])
+
+
 def test_what_is_missing_and_what_is_too_much_is_counted_and_told(cohort, tmp_path):
     masks = tmp_path / "masks"
     for name in ("case_0", "case_1", "another"):

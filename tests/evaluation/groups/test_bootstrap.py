@@ -267,3 +267,12 @@ def test_the_interval_of_a_small_group_says_so():
     )
     enough = bootstrap([0.9, 0.8, 0.85, 0.7, 0.2], list("AAAAA"), seed=0)
     assert enough.notes == ()
+
+
+def test_groups_that_are_all_alike_have_intervals_and_no_warning():
+    """Their factor of pulling apart is 0 / 0; warnings are errors here."""
+    values = [0.0, 0.2, 0.4, 0.6] * 4
+    found = bootstrap(values, ["a", "a", "a", "a", "b", "b", "b", "b"] * 2, seed=0)
+    low, high = found.statistics["worst"]
+    assert low < 0.3 < high + 1e-9
+    assert found.statistics["gap"].low == pytest.approx(0)

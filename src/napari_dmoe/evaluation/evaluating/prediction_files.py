@@ -1,9 +1,9 @@
 """Masks of any model in a folder, each found for its case by what it is called.
 
-A mask is called like its case: by the case's id, by its image's name or by that of its
-truth, with whatever suffix, and with words such as ``_pred`` or ``_segmentation`` or
-nnU-Net's ``_0000`` behind either name. A name that fits two files is refused, never
-guessed.
+A mask is called like its case: by the case's id, as a run of ours would write it, too,
+by its image's name or by that of its truth, with whatever suffix, and with words such
+as ``_pred`` or ``_segmentation`` or nnU-Net's ``_0000`` behind either name. A name that
+fits two files is refused, never guessed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import CohortError
+from napari_dmoe.imaging.disk.output_names import output_stem
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 from napari_dmoe.imaging.mask_likeness import MASK_WORDS, mask_base
 
@@ -126,6 +127,7 @@ def _only(
 ) -> Path | None:
     """Return the one file that is called like a case; the id goes before the names."""
     own = [case.id, _without_suffix(case.id), PurePosixPath(case.id).name]
+    own.append(output_stem(case.id))
     files = [path for path in (case.image, case.labels) if path and path.name]
     for name in _names([*own, *map(image_stem, files)], shorten=shorten):
         paths = index.get(_key(name), [])

@@ -13,6 +13,7 @@ from napari_dmoe.evaluation.scoring.mask_pair import Region, regions_of
 from napari_dmoe.evaluation.scoring.metrics import METRICS
 from napari_dmoe.inference.results.provenance import now, versions
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.training_images import UNLIKE
 
 
 def facts_of(
@@ -50,6 +51,7 @@ def facts_of(
         **dict.fromkeys(_of_many(journal, len(cases))),
         **dict.fromkeys(read),
         **dict.fromkeys(_of_status(cases)),
+        **dict.fromkeys(_of_likeness(cases)),
         **dict.fromkeys(notice for batch in journal.done for notice in batch.notices),
     }
     regions = regions_of(card.classes)
@@ -108,3 +110,13 @@ def _of_status(cases: Sequence[ScoredCase]) -> Iterator[str]:
         yield f"{n:,} of {len(cases):,} cases have no truth, and no score"
     if n := statuses["failed"]:
         yield f"{n:,} of {len(cases):,} cases failed, and have no score"
+
+
+def _of_likeness(cases: Sequence[ScoredCase]) -> Iterator[str]:
+    """Yield how many images are of another kind than those of the training."""
+    if n := sum(UNLIKE in case.said for case in cases):
+        many = "image is" if n == 1 else "images are"
+        yield (
+            f"for this model, {n:,} of {len(cases):,} {many} {UNLIKE}, as the column "
+            "said tells of each"
+        )

@@ -210,8 +210,10 @@ def _likeliest(cohort: Cohort, name: str, found: float, tried: Values) -> Values
     if name == "worst":
         slope = np.full_like(tried, overall - found)
     weight = surprise + slope**2 / of_all
-    factor = (surprise - slope * (tried - overall) / of_all) / weight
-    factor = np.maximum(np.where(weight > 0, factor, 0), 0)
+    factor = np.zeros_like(weight)  # where groups are all alike, and stay so
+    pull = surprise - slope * (tried - overall) / of_all
+    np.divide(pull, weight, out=factor, where=weight > 0)
+    factor = np.maximum(factor, 0)
     return np.asarray(tried + slope * factor + apart[:, None] * factor)
 
 
