@@ -97,9 +97,9 @@ def dice_of(
     Returns
     -------
     dict
-        ``"told"`` its own value, and for a network that an attribute drives ``"wrong"``,
-        another patient's, and ``"nothing"``: the probabilities of all values, mixed by
-        their shares as for any unknown patient.
+        ``"told"`` its own value, and for a network that an attribute drives
+        ``"wrong"``, another patient's, and ``"nothing"``: the probabilities of all
+        values, mixed by their shares as for any unknown patient.
     """
     n_values = loaded.card.n_routers
     found: dict[str, list[int]] = {}

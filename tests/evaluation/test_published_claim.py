@@ -91,7 +91,7 @@ def test_no_lesion_is_on_both_sides_of_the_split():
 
 @pytest.fixture(scope="module")
 def ham(tmp_path_factory):
-    """Return a folder of 30 drawn images, two a lesion; no card knows the last's site."""
+    """Return a folder of 30 drawn images, two a lesion; no card knows one's site."""
     sites = claim_plan.ATTRIBUTES["body_site"].values
     cases = []
     for number in range(30):
