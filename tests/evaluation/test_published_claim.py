@@ -13,9 +13,13 @@ import claim_words
 import published_claim
 from claim_report import placed
 from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.evaluation.groups.membership import groups_of
+from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.skin.cohort import skin_case
 from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.loop.evaluation import evaluate
+from napari_dmoe.training.starting.new_model import untrained
 
 
 def test_networks_have_the_same_number_of_parameters():
@@ -132,6 +136,47 @@ def test_prepared_photographs_are_what_the_network_would_see(ham, tmp_path):
     assert (seen == found.images[[3, 8]]).all()
     assert (pool.labels.numpy() == found.labels[[3, 8]]).all()
     assert pool.subjects == ("1", "4")
+
+
+def _unknown(pool):
+    return replace(pool, category=torch.full_like(pool.category, LEFT_OUT))
+
+
+def test_scores_are_those_of_the_project_told_the_own_the_others_or_no_value(
+    ham, tmp_path
+):
+    found = claim_cohort.photographs(ham, tmp_path)
+    recipe = claim_plan.recipe_of(claim_plan.ARMS["dmoe-age"], seed=1)
+    loaded = untrained(recipe)
+    with torch.no_grad():
+        for layer in loaded.module.moes:  # so that it matters which router decides
+            layer.router_weight.mul_(100)
+            layer.expert_out_weight.mul_(30)
+    pool = read_pool(found.cases(range(12)), loaded.card, to_measure=True)
+    whose = claim_cohort.deranged(found.lesions[:12], seed=0)
+    scored = published_claim.dice_of(loaded, pool, whose)
+    told = {
+        "told": pool,
+        "wrong": replace(pool, category=pool.category[whose]),
+        "nothing": _unknown(pool),
+    }
+    how = {"classes": loaded.card.classes, "groups": groups_of(pool.patients, ())}
+    for name, own in told.items():
+        expected = evaluate(
+            loaded.module,
+            own,
+            **how,
+            has_moe=True,
+            batch=12,
+            device="cpu",
+            card=loaded.card,
+        ).cases[:, 0]
+        assert np.allclose(np.array(scored[name]) / 1e4, expected, atol=2e-3), name
+    assert scored["told"] != scored["wrong"] != scored["nothing"]
+    plain = untrained(
+        claim_plan.recipe_of(claim_plan.ARMS["no-moe"], seed=1), mode="no-moe"
+    )
+    assert set(published_claim.dice_of(plain, pool, whose)) == {"told"}
 
 
 @pytest.fixture
