@@ -50,19 +50,18 @@ def _against_others(rows: Sequence[Summary]) -> str:
         [_place(row) for row in rows if row["verdict"] == verdict]
         for verdict in ("higher", "lower")
     )
-    who = "On HAM10000, a small network that is told the patient's age, sex or site"
-    of = f"of {len(rows)} comparisons that were named before looking"
-    ends = [
-        end for row in rows if row["statistic"] == "mean" for end in row["interval"]
-    ]
+    who = "a small network that is told the patient's age, sex or site"
+    others = "networks of its size that are told nothing"
+    ends = [e for row in rows if row["statistic"] == "mean" for e in row["interval"]]
     reach = (
         f"In mean Dice the differences are between {min(ends):+.3f} and "
         f"{max(ends):+.3f}, intervals included."
     )
     if not higher and not lower:
         return (
-            f"**{who} is not found to segment lesions better or more evenly than "
-            f"networks of its size that are told nothing: none {of} differs.** {reach}"
+            f"**On HAM10000 {who} is not found to segment lesions better or more "
+            f"evenly than {others}: none of {len(rows)} comparisons, named before looking, "
+            f"differs.** {reach}"
         )
     said = [
         f"{what} in {len(places)} ({'; '.join(places)})"
@@ -71,8 +70,9 @@ def _against_others(rows: Sequence[Summary]) -> str:
     ]
     n_same = len(rows) - len(higher) - len(lower)
     return (
-        f"**{who} is {' and '.join(said)} {of} with networks of its size that are told "
-        f"nothing; no difference was found in the other {n_same}.** {reach}"
+        f"**On HAM10000, of {len(rows)} comparisons with {others}, named before "
+        f"looking, {who} is {' and '.join(said)}; no difference was found in the "
+        f"other {n_same}.** {reach}"
     )
 
 
@@ -86,13 +86,22 @@ def _place(row: Summary) -> str:
 def _of_swaps(rows: Sequence[Summary]) -> str:
     """Say whether it matters whose value a network is told."""
     told = ", ".join(
-        f"{label(row['attribute'])} {-row['value']:+.4f}"
-        + ("" if row["verdict"] == "no difference found" else " (a difference)")
-        for row in rows
+        f"{-row['value']:+.4f} ({label(row['attribute'])})" for row in rows
     )
-    does = any(row["verdict"] == "higher" for row in rows)
-    matters = "What it is told matters" if does else "What it is told does not matter"
-    return f"{matters}: told another patient's value its mean Dice changes by {told}."
+    helps, harms = (
+        [label(row["attribute"]) for row in rows if row["verdict"] == verdict]
+        for verdict in ("higher", "lower")
+    )
+    said = [
+        f"the own {' and '.join(names)} {does}"
+        for names, does in ((helps, "helps"), (harms, "harms"))
+        if names
+    ]
+    matters = "; ".join(said) or "no difference was found"
+    return (
+        "Told another patient's value, the same network's mean Dice changes by "
+        f"{told}: {matters}."
+    )
 
 
 def page_parts(found: Summary) -> dict[str, str]:

@@ -263,9 +263,11 @@ def _named(verdicts):
 def test_the_first_line_says_that_nothing_was_found():
     said = claim_words.first_line(_named({}))
     assert "is not found to segment lesions better or more evenly" in said
-    assert "none of 18 comparisons that were named before looking differs" in said
+    assert "none of 18 comparisons, named before looking, differs" in said
     assert "between -0.002 and +0.022" in said
-    assert "What it is told does not matter" in said
+    assert said.endswith(
+        "(age), -0.0100 (sex), -0.0100 (body site): no difference was found."
+    )
 
 
 def test_the_first_line_says_what_is_better_and_what_is_worse():
@@ -281,9 +283,7 @@ def test_the_first_line_says_what_is_better_and_what_is_worse():
     assert "is better in 2 (age against single router, groups drawn as often" in said
     assert "and worse in 2 (sex against no MoE, wider, mean Dice +0.010;" in said
     assert "no difference was found in the other 14" in said
-    assert "What it is told matters: " in said
-    assert "age -0.0100 (a difference)" in said
-    assert "sex -0.0100," in said
+    assert said.endswith("-0.0100 (body site): the own age helps.")
 
 
 def test_a_page_without_a_place_is_refused():
