@@ -60,8 +60,8 @@ def _against_others(rows: Sequence[Summary]) -> str:
     if not higher and not lower:
         return (
             f"**On HAM10000 {who} is not found to segment lesions better or more "
-            f"evenly than {others}: none of {len(rows)} comparisons, named before looking, "
-            f"differs.** {reach}"
+            f"evenly than {others}: none of {len(rows)} comparisons, named before "
+            f"looking, differs.** {reach}"
         )
     said = [
         f"{what} in {len(places)} ({'; '.join(places)})"
