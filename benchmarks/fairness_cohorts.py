@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.card import CardAttribute
@@ -121,12 +119,7 @@ def draw_cohort(
 
 
 def _fundus(seed: int, number: int, side: int) -> Case:
-    """Draw a fundus; its patient's language decides nothing, and is as uneven."""
-    case = fundus_case(seed, number, size=(side, side), disc_factors=DISC_FACTORS)
-    drawn = np.random.default_rng((seed, number, _LANGUAGE_SEED)).choice(
-        list(LANGUAGES), p=list(LANGUAGES.values())
-    )
-    return replace(case, patient=case.patient.with_value("language", str(drawn)))
+    return fundus_case(seed, number, size=(side, side), disc_factors=DISC_FACTORS)
 
 
 def _pelvis(seed: int, number: int, side: int) -> Case:
@@ -165,10 +158,6 @@ FUNDUS_SHARES: Shares = {
     "race": {"Asian": 0.08, "Black": 0.32, "White": 0.60},
     "severity": {"healthy": 0.60, "suspect": 0.32, "glaucoma": 0.08},
 }
-LANGUAGES = {"English": 0.60, "Spanish": 0.32, "other": 0.08}
-"""Decides nothing, and is as uneven as severity."""
-_LANGUAGE_SEED = 7
-
 FUNDUS_BUDGET = Budget(800, 16, 16, 16, 1e-3, 96)
 FUNDUS_VIEWS = (
     ("cup", ("severity",)),
@@ -177,7 +166,6 @@ FUNDUS_VIEWS = (
     ("rim", ("race", "severity")),
 )
 
-NO_MOE = Arm("no MoE", "no-moe")
 ONE_ROUTER = Arm("single-router MoE", "single-router")
 BALANCED = Arm("single-router MoE, groups drawn as often", "single-router", (), "group")
 BY_SEVERITY = Arm("dMoE by severity", "dmoe", ("severity",))
@@ -190,7 +178,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         recipe=_small_fundus(),
         shares=FUNDUS_SHARES,
         arms={
-            "no-moe": NO_MOE,
             "single-router": ONE_ROUTER,
             "dmoe": BY_SEVERITY,
             "dmoe-two": Arm("dMoE by race and severity", "dmoe", ("race", "severity")),
@@ -207,47 +194,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         recipe=_small_pelvis(),
         shares={"severity": {"T1": 0.40, "T2": 0.34, "T3": 0.18, "T4": 0.08}},
         arms={
-            "no-moe": NO_MOE,
             "single-router": ONE_ROUTER,
             "dmoe": Arm("dMoE by T stage", "dmoe", ("severity",)),
             "balanced": BALANCED,
         },
         views=(("target", ("severity",)),),
         budget=Budget(120, 15, 2, 16, 2e-3, 64),
-    ),
-    "fundus-why": Scenario(
-        title="Fundus: is it uneven groups that cost the disc?",
-        draw=_fundus,
-        smallest=32,
-        recipe=_small_fundus(),
-        shares=FUNDUS_SHARES,
-        arms={
-            "single-router": ONE_ROUTER,
-            "dmoe": BY_SEVERITY,
-            "dmoe-balanced": Arm(
-                "dMoE by severity, severities drawn as often",
-                "dmoe",
-                ("severity",),
-                "group",
-            ),
-            "dmoe-language": Arm(
-                "dMoE by language, as uneven, which decides nothing",
-                "dmoe",
-                ("language",),
-            ),
-        },
-        views=FUNDUS_VIEWS[:3],
-        budget=FUNDUS_BUDGET,
-    ),
-    "fundus-long": Scenario(
-        title="Fundus: trained for twice as long",
-        draw=_fundus,
-        smallest=32,
-        recipe=_small_fundus(),
-        shares=FUNDUS_SHARES,
-        arms={"single-router": ONE_ROUTER, "dmoe": BY_SEVERITY},
-        views=FUNDUS_VIEWS[:3],
-        budget=replace(FUNDUS_BUDGET, epochs=2 * FUNDUS_BUDGET.epochs),
     ),
 }
 """What is compared, by name."""

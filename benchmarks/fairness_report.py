@@ -1,7 +1,7 @@
-"""What the trainings of ``fairness_phantoms.py`` say: figures, a picture, tables.
+"""What the trainings of ``fairness_phantoms.py`` say: figures and tables, no verdict.
 
-A case's Dice is the mean over the trainings of an arm, so that an interval tells how
-sure a mean over such cases is; how far trainings differ stands beside it.
+Three trainings of each model are too few to call anything a difference: what each of
+them reached stands beside their mean, and nothing is tested.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from claim_report import placed
 from fairness_cohorts import Scenario
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.evaluating.scored import ScoredCase
 from napari_dmoe.evaluation.groups.groupings import groupings
-from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.groups.table import disaggregate
 from napari_dmoe.evaluation.scoring.mask_pair import regions_of
 from napari_dmoe.imaging.disk.atomic import write_text
@@ -26,27 +26,17 @@ from napari_dmoe.imaging.disk.atomic import write_text
 Run = Mapping[str, Any]
 Summary = dict[str, Any]
 
-LOOK_FOR_CAUSES = ("fundus-why", "fundus-long")
-"""Scenarios that ask why: tables only, no panels of the figure."""
-REPORTED = ("mean", "worst", "gap", "es_sum", "es_std")
-BASELINES = ("no-moe", "single-router", "balanced")
-BEGIN, END = "<!-- tables: written by the script -->", "<!-- end of tables -->"
-
-COLOURS = {
-    "no-moe": "#999999",
-    "single-router": "#56B4E9",
-    "dmoe": "#D55E00",
-    "dmoe-two": "#0072B2",
-    "dmoe-sex": "#CC79A7",
-    "balanced": "#009E73",
-    "dmoe-balanced": "#E69F00",
-    "dmoe-language": "#CC79A7",
+REPORTED: Mapping[str, str] = {
+    "mean": "mean",
+    "worst": "worst group",
+    "gap": "gap",
+    "es_sum": "ES (sum)",
+    "es_std": "ES (std)",
 }
-"""Okabe and Ito's, which people with any colour vision can tell apart."""
 
 
 def summarise(scenario: Scenario, runs: Sequence[Run], test: Sequence[Case]) -> Summary:
-    """Return every view's figures by arm, and dMoE's differences from baselines.
+    """Return every view's figures, by arm and training.
 
     Cases that truly lack a region do not count for it, whatever a model finds there,
     so that every arm is measured on the same cases.
@@ -121,91 +111,42 @@ def _view(
     *,
     shuffled: Mapping[str, NDArray[Any]],
 ) -> Summary:
-    found: Summary = {"groups": list(expected), "arms": {}, "differences": {}}
+    found: Summary = {"groups": list(expected), "arms": {}}
     for arm, own in scores.items():
-        mean = own.mean(0)
-        table = disaggregate(mean, groups, expected=expected)
-        sure = bootstrap(mean, groups, seed=0)
         each = [disaggregate(one, groups, expected=expected) for one in own]
         found["arms"][arm] = {
             "groups": {
                 row.name: {
                     "n": row.n_counted,
-                    "dice": row.mean,
-                    "interval": sure.groups[row.name],
+                    "dice": float(np.mean([one.rows[place].mean for one in each])),
                 }
-                for row in table.rows
+                for place, row in enumerate(each[0].rows)
             },
-            "worst_group": table.worst,
-            "not_counted": table.n_nan,
+            "not_counted": each[0].n_nan,
             "statistics": {
-                name: {
-                    "value": table.statistics[name],
-                    "interval": sure.statistics[name],
-                    "by_training": [one.statistics[name] for one in each],
-                }
-                for name in REPORTED
+                name: [one.statistics[name] for one in each] for name in REPORTED
             },
         }
         if arm in shuffled:
-            drop = bootstrap_difference(mean, shuffled[arm].mean(0), groups, seed=0)
-            found["arms"][arm]["drop_when_drivers_are_shuffled"] = {
-                "mean": float(np.nanmean(own - shuffled[arm])),
-                "interval": drop.statistics["mean"],
-            }
-    for arm in (arm for arm in scores if arm not in BASELINES):
-        for base in (base for base in BASELINES if base in scores):
-            found["differences"][f"{arm} - {base}"] = _difference(
-                scores[arm], scores[base], groups
+            found["arms"][arm]["mean_when_drivers_are_shuffled"] = float(
+                np.nanmean(shuffled[arm])
             )
     return found
 
 
-def _difference(
-    first: NDArray[Any], second: NDArray[Any], groups: Sequence[str]
-) -> Summary:
-    """Return how two arms differ, training by training and in the mean."""
-    sure = bootstrap_difference(first.mean(0), second.mean(0), groups, seed=0)
-    found = {}
-    whole = [disaggregate(scores.mean(0), groups) for scores in (first, second)]
-    each = [
-        [disaggregate(one, groups).statistics for one in pair]
-        for pair in zip(first, second, strict=True)
-    ]
-    for name in REPORTED:
-        by_training = [a[name] - b[name] for a, b in each]
-        interval = sure.statistics[name]
-        found[name] = {
-            "value": whole[0].statistics[name] - whole[1].statistics[name],
-            "interval": interval,
-            "by_training": by_training,
-            "verdict": _verdict(interval, by_training, sign=-1 if name == "gap" else 1),
-        }
-    return found
-
-
-def _verdict(
-    interval: tuple[float, float], by_training: Sequence[float], *, sign: int
-) -> str:
-    """Return gain or loss where interval and every training agree; else a tie."""
-    low, high = sorted(sign * end for end in interval)
-    signed = [sign * value for value in by_training]
-    if low > 0 and min(signed) > 0:
-        return "gain"
-    return "loss" if high < 0 and max(signed) < 0 else "tie"
-
-
 def write_docs(found: Mapping[str, Summary], folder: Path) -> None:
-    """Write the figure, the figures as JSON, and the tables of ``evidence.md``."""
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    write_text(folder / "evidence.json", json.dumps(found, indent=1) + "\n")
+    """Write the figures as JSON, and the tables of the page.
+
+    Raises
+    ------
+    ValueError
+        When the page has no place for them.
+    """
+    told = json.dumps(found, separators=(",", ":"))
+    write_text(folder / "evidence-phantoms.json", told + "\n")
     page = folder / "evidence.md"
-    text = page.read_text("utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
     tables = "\n".join(line for one in found.values() for line in _tables(one))
-    write_text(page, f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
-    _draw(found, folder / "images" / "evidence.png")
+    write_text(page, placed(page.read_text("utf-8"), "phantoms", tables))
 
 
 def _tables(found: Summary) -> Iterator[str]:
@@ -222,80 +163,27 @@ def _tables(found: Summary) -> Iterator[str]:
         left_out = max(own["not_counted"] for own in one["arms"].values())
         counted = f" ({left_out} cases that have none do not count)" if left_out else ""
         yield f"**Dice of the {view}**{counted}\n"
-        yield _line(["model", "mean", *names, "worst", "gap", "ES (sum)", "ES (std)"])
-        yield _line(["---"] * (6 + len(names)))
+        cells = ["model", *names, *REPORTED.values(), "told another case's attribute"]
+        yield _line(cells)
+        yield _line(["---"] * len(cells))
         for arm, own in one["arms"].items():
-            cells = [_with_interval(own["groups"][n], "dice") for n in names]
-            stats = [_with_interval(own["statistics"][n], "value") for n in REPORTED]
-            stats[1] += f" ({own['worst_group']})"
-            yield _line([titles[arm], stats[0], *cells, *stats[1:]])
-        yield ""
-        for arm, own in one["arms"].items():
-            drop = own.get("drop_when_drivers_are_shuffled")
-            if drop is not None:
-                low, high = drop["interval"]
-                yield (
-                    f"- {titles[arm]}, told another case's attribute: mean Dice "
-                    f"{-drop['mean']:+.3f} [{-high:+.3f}, {-low:+.3f}]"
-                )
-        yield ""
-        yield _line(["difference", "mean", "worst", "gap", "ES (sum)", "ES (std)"])
-        yield _line(["---"] * 6)
-        for pair, differences in one["differences"].items():
-            first, second = (titles[arm] for arm in pair.split(" - "))
-            cells = [
-                f"{differences[n]['value']:+.3f} **{differences[n]['verdict']}**"
-                for n in REPORTED
-            ]
-            yield _line([f"{first} − {second}", *cells])
+            wrong = own.get("mean_when_drivers_are_shuffled")
+            yield _line(
+                [
+                    titles[arm],
+                    *(f"{own['groups'][name]['dice']:.3f}" for name in names),
+                    *(_spread(own["statistics"][name]) for name in REPORTED),
+                    "-" if wrong is None else f"{wrong:.3f}",
+                ]
+            )
         yield ""
 
 
-def _with_interval(entry: Mapping[str, Any], key: str) -> str:
-    low, high = entry["interval"]
-    return f"{entry[key]:.3f} [{low:.3f}, {high:.3f}]"
+def _spread(values: Sequence[float]) -> str:
+    """Say the mean over trainings, and the least and the most of them."""
+    middle = sum(values) / len(values)
+    return f"{middle:.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _draw(found: Mapping[str, Summary], path: Path) -> None:
-    """Draw the Dice of every group and arm with its interval, one panel a view."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    panels = [
-        (one, view, figures)
-        for name, one in found.items()
-        for view, figures in one["views"].items()
-        if len(figures["groups"]) <= 4 and name not in LOOK_FOR_CAUSES
-    ]
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(3.6 * len(panels), 4.4), squeeze=False
-    )
-    for panel, (one, view, figures) in zip(axes[0], panels, strict=True):
-        for i, (arm, own) in enumerate(figures["arms"].items()):
-            place = np.arange(len(figures["groups"])) + 0.12 * (i - 2)
-            entries = [own["groups"][name] for name in figures["groups"]]
-            values = np.array([entry["dice"] for entry in entries])
-            ends = np.array([entry["interval"] for entry in entries]).T
-            panel.errorbar(
-                place,
-                values,
-                abs(ends - values),
-                fmt="o",
-                color=COLOURS[arm],
-                label=one["arms"][arm]["title"],
-            )
-        panel.set_xticks(range(len(figures["groups"])), figures["groups"])
-        panel.set_title(view, fontsize=10)
-        panel.set_ylabel("Dice (95 % interval)")
-        panel.grid(axis="y", alpha=0.3)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=8)
-    figure.tight_layout(rect=(0, 0.14, 1, 1))
-    figure.savefig(path, dpi=130)
-    plt.close(figure)

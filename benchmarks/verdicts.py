@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fairness_cohorts import LANGUAGES, SCENARIOS, Arm
+from fairness_cohorts import SCENARIOS, Arm
 from fairness_phantoms import recipe_of
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -48,8 +48,11 @@ N_MODELS = 2
 """Models of one kind; the phantoms are shared out among them."""
 
 CPU = InferenceSettings(device="cpu")
-SMALL = SCENARIOS["fundus-why"]
+SMALL = SCENARIOS["fundus"]
 """Fundi of 96 pixels, whose cup severity decides and whose disc race does."""
+
+LANGUAGES = ("English", "Spanish", "other")
+"""Values of an attribute that decides nothing."""
 
 NOT_RIGHT = {True: ("none", "hardly", "alike"), False: ("matters",)}
 """What is said wrongly, by whether the attribute decides."""

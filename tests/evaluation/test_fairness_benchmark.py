@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dmoe.evaluation.groups.intervals import Interval
-
 
 @pytest.fixture(scope="module")
 def benchmark():
@@ -25,19 +23,10 @@ def keep_threads():
 
 
 @pytest.mark.usefixtures("keep_threads")
-@pytest.mark.parametrize(
-    "scenarios",
-    [
-        {"fundus", "pelvis"},
-        pytest.param(
-            {"fundus", "pelvis", "fundus-why", "fundus-long"}, marks=pytest.mark.full
-        ),
-    ],
-    ids=len,
-)
 def test_a_tiny_run_reports_every_arm_and_goes_on_after_a_stop(
-    benchmark, tmp_path, capsys, monkeypatch, scenarios
+    benchmark, tmp_path, capsys, monkeypatch
 ):
+    scenarios = {"fundus", "pelvis"}
     asked = ["--folder", str(tmp_path), "--tiny", "--seeds", "1"]
     asked += ["--scenario", *sorted(scenarios)]
     benchmark.main(asked)
@@ -55,15 +44,17 @@ def test_a_tiny_run_reports_every_arm_and_goes_on_after_a_stop(
     monkeypatch.setattr(benchmark, "train_new", None)  # nothing is trained again
     benchmark.main(asked)
     assert capsys.readouterr().out == first
-    benchmark.main([*asked, "--arms", "no-moe", "dmoe", "--scenario", "pelvis"])
+    benchmark.main([*asked, "--arms", "dmoe", "--scenario", "pelvis"])
     some = json.loads(capsys.readouterr().out)["pelvis"]
-    assert set(some["arms"]) == {"no-moe", "dmoe"}
-    assert set(some["views"]["target by severity"]["differences"]) == {"dmoe - no-moe"}
-    pytest.importorskip("matplotlib")
-    benchmark.main([*asked, "--docs", str(tmp_path / "docs")])
-    page = (tmp_path / "docs" / "evidence.md").read_text("utf-8")
-    assert "dMoE by severity − no MoE" in page
-    assert (tmp_path / "docs" / "images" / "evidence.png").stat().st_size > 10_000
+    assert set(some["arms"]) == {"dmoe"}
+    page = tmp_path / "evidence.md"
+    page.write_text(
+        "# Page\n<!-- phantoms: written by the script -->\n<!-- end of phantoms -->\n"
+    )
+    benchmark.main([*asked, "--docs", str(tmp_path)])
+    assert "| dMoE by severity | " in page.read_text("utf-8")
+    kept = json.loads((tmp_path / "evidence-phantoms.json").read_text())
+    assert json.dumps(kept) == json.dumps(found)  # NaN is not NaN
 
 
 def test_arms_get_the_same_budget_and_differ_only_as_stated(benchmark):
@@ -82,29 +73,6 @@ def test_arms_get_the_same_budget_and_differ_only_as_stated(benchmark):
             len(a.values) for a in recipe.card.attributes
         )
     assert recipes["dmoe-two"].config.n_routers == 6
-
-
-def test_causes_are_looked_for_one_change_at_a_time(benchmark):
-    scenario = benchmark.SCENARIOS["fundus-why"]
-    recipes = {
-        name: benchmark.recipe_of(scenario, arm, budget=scenario.budget, seed=2)
-        for name, arm in scenario.arms.items()
-    }
-    plain = recipes["dmoe"].settings
-    assert recipes["dmoe-balanced"].settings == plain.model_copy(
-        update={"sampling": "group"}
-    )
-    assert recipes["dmoe-language"].settings == plain
-    long, short = benchmark.SCENARIOS["fundus-long"], benchmark.SCENARIOS["fundus"]
-    assert long.budget.epochs == 2 * short.budget.epochs
-    cases = benchmark.draw_cohort(scenario, scenario.shares, 100, seed=5, side=32)
-    spoken = [case.patient.value("language") for case in cases]
-    severe = [case.patient.severity for case in cases]
-    for told in (spoken, severe):
-        shares = sorted(told.count(value) / len(told) for value in set(told))
-        assert shares == pytest.approx([0.08, 0.32, 0.60], abs=0.07)
-    rare = [s for s, t in zip(severe, spoken, strict=True) if t == "other"]
-    assert rare.count("healthy") / len(rare) == pytest.approx(0.60, abs=0.25)
 
 
 def test_training_is_unbalanced_as_stated_and_the_test_cohort_is_not(benchmark):
@@ -136,29 +104,23 @@ def test_drivers_are_shuffled_among_the_cases_and_nothing_else(benchmark):
     assert [p.age for p in wrong] == [p.age for p in told]
 
 
-@pytest.mark.parametrize(
-    ("interval", "by_training", "verdict"),
-    [
-        ((0.01, 0.05), (0.02, 0.03), "gain"),
-        ((0.01, 0.05), (0.06, -0.01), "tie"),
-        ((-0.01, 0.05), (0.02, 0.03), "tie"),
-        ((-0.05, -0.01), (-0.02, -0.03), "loss"),
-        ((float("nan"),) * 2, (0.02, 0.03), "tie"),
-    ],
-)
-def test_a_gain_needs_the_interval_and_every_training(interval, by_training, verdict):
-    from fairness_report import _verdict
+def test_what_each_training_reached_stands_beside_their_mean(benchmark):
+    from fairness_report import _spread, _view
 
-    assert _verdict(Interval(*interval), by_training, sign=1) == verdict
-    mirrored = {"gain": "loss", "loss": "gain", "tie": "tie"}[verdict]
-    assert _verdict(Interval(*interval), by_training, sign=-1) == mirrored
+    scores = {"dmoe": np.array([[0.8, 0.6], [0.6, 0.8], [0.7, 0.7]])}
+    found = _view(scores, ["A", "B"], ["A", "B"], shuffled={"dmoe": scores["dmoe"] / 2})
+    own = found["arms"]["dmoe"]
+    assert own["groups"]["A"]["dice"] == pytest.approx(0.7)
+    assert own["statistics"]["worst"] == pytest.approx([0.6, 0.6, 0.7])
+    assert own["mean_when_drivers_are_shuffled"] == pytest.approx(0.35)
+    assert _spread(own["statistics"]["worst"]) == "0.633 (0.600 to 0.700)"
 
 
 def test_cases_without_the_region_count_for_no_model(benchmark):
     from fairness_report import summarise
 
     whole = benchmark.SCENARIOS["pelvis"]
-    arms = {name: whole.arms[name] for name in ("no-moe", "single-router")}
+    arms = {name: whole.arms[name] for name in ("balanced", "single-router")}
     scenario = dataclasses.replace(whole, arms=arms)
     even = benchmark.balanced(scenario.shares)
     cases = benchmark.draw_cohort(scenario, even, 8, seed=2, side=32)
@@ -170,13 +132,13 @@ def test_cases_without_the_region_count_for_no_model(benchmark):
     shared |= {"loss": [1.0], "cases_per_router": [1]}
     runs = [
         shared | {"name": name, "dice": {"target": [first, *[0.5] * 7]}}
-        for name, first in (("no-moe", None), ("single-router", 0.0))
+        for name, first in (("balanced", None), ("single-router", 0.0))
     ]
     found = summarise(scenario, runs, cases)["views"]["target by severity"]["arms"]
     for arm in arms:
         assert found[arm]["not_counted"] >= 1
-        assert found[arm]["statistics"]["mean"]["value"] == 0.5
-    assert found["no-moe"] == found["single-router"]
+        assert found[arm]["statistics"]["mean"] == [0.5]
+    assert found["balanced"] == found["single-router"]
 
 
 def test_quotas_add_up(benchmark):

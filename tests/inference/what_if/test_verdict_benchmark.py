@@ -71,7 +71,7 @@ def test_a_small_model_is_trained_once(
     threads = torch.get_num_threads()
     import fairness_phantoms
 
-    tiny = fairness_phantoms.TINY["fundus-why"]
+    tiny = fairness_phantoms.TINY["fundus"]
     small = benchmark.replace(benchmark.SMALL, budget=tiny)
     monkeypatch.setattr(benchmark, "SMALL", small)
     monkeypatch.setattr(benchmark, "N_MODELS", 1)
