@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from stub_networks import thresholding_model
 from stub_planes import SIDE, marking_model
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from napari_dmoe.inference.running.many import Asked, segment_many
 from napari_dmoe.inference.running.placing import is_placed_as, placement_on
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.volumes import FOR_PLANES
 from napari_dmoe.inference.what_if.ablation import ablate
 from napari_dmoe.inference.what_if.sweep import sweep
 from napari_dmoe.inference.what_if.uncertainty import uncertainty
@@ -421,6 +423,17 @@ def test_the_default_square_is_taken_where_the_card_states_none() -> None:
     how = InferenceSettings(focus="on")
     record = segment(marking_model(), SPOT, PLAIN, settings=how).provenance
     assert (record.focus.margin, record.focus.least) == (Focus().margin, Focus().least)
+
+
+def test_a_3d_model_says_that_it_knows_none_of_it() -> None:
+    volume = SpatialImage.from_array(np.zeros((32, 32, 64), np.float32), axes="zyx")
+    for asked, is_said in (({"keep": "largest"}, True), ({"keep": "all"}, False)):
+        how = InferenceSettings(**asked)
+        record = segment(
+            thresholding_model(), volume, Patient(severity="T2"), settings=how
+        ).provenance
+        assert (FOR_PLANES in record.notices) == is_said
+        assert record.keep is None
 
 
 @pytest.mark.parametrize("n_planes", [1, 11])

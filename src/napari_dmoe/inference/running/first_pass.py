@@ -7,7 +7,7 @@ values see the same square, and what differs between their masks is theirs. It i
 run for one value sees, too: in a sweep a value has the mask that it has alone.
 
 The mean of the routers takes one pass, whatever drives the model; all values, mixed,
-would take one each. Where the two find another place is measured in docs/models.md.
+would take one each.
 """
 
 from __future__ import annotations
