@@ -159,6 +159,37 @@ class Phases:
         return tell
 
 
+def parts_of(
+    progress: ProgressHook, *parts: Mapping[str, float]
+) -> tuple[ProgressHook, ...]:
+    """Return the progress of each of some parts of a job, of the phases that it has.
+
+    Its plan is that of the whole job from the beginning: parts may have phases of the
+    same kind, at which the same speed is seen.
+
+    Parameters
+    ----------
+    progress : callable
+        Told of the whole job.
+    parts : mapping of str to float
+        Phases of each part and how long they take, in any unit that all share.
+    """
+    whole = sum(sum(part.values()) for part in parts) or 1.0
+    plan = tuple((k, v / whole) for part in parts for k, v in part.items())
+    ends = list(itertools.accumulate(sum(part.values()) / whole for part in parts))
+
+    def told(begin: float, end: float) -> ProgressHook:
+        def tell(step: Progress) -> None:
+            at = begin + (end - begin) * step.fraction
+            is_over = step.fraction == 1 and end == ends[-1]
+            done = _STEPS if is_over else min(round(_STEPS * at), _STEPS - 1)
+            progress(Progress(done, _STEPS, step.message, step.phase, plan))
+
+        return tell
+
+    return tuple(told(*each) for each in zip([0.0, *ends], ends, strict=False))
+
+
 def numbered(noun: str, n: int, names: Sequence[str] = ()) -> Words:
     """Return what says which of n runs are under way.
 

@@ -58,6 +58,25 @@ def state_of(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
 
 
+def test_passes_parts_and_holes_are_options_and_stand_in_the_record(
+    tmp_path: Path, folder: Path, race_net: list[object]
+) -> None:
+    asked = ("--focus", "on", "--keep", "largest", "--fill", "on")
+    out = tmp_path / "out"
+    assert run("segment", folder, *race_net, *asked, "-o", out)[0] == 0
+    record = recorded(out / "a.labels.tif")
+    assert record is not None
+    assert record.focus is not None
+    assert (record.keep, record.fill) == ("largest", True)
+    again = ("segment", folder, *race_net, "-o", out, "--resume")
+    # Masks that were made in one pass are others; these are kept, and those made anew.
+    assert run(*again, *asked)[0] == 0
+    assert {row["status"] for row in rows_of(out).values()} == {"kept"}
+    code, _, said = run("segment", folder, *race_net, "-o", out, "--focus", "maybe")
+    assert code == 2
+    assert "maybe" in said
+
+
 def test_inputs_whose_names_agree_get_a_mask_each(
     tmp_path: Path, race_net: list[object]
 ) -> None:

@@ -13,9 +13,9 @@ from napari_dmoe.imaging.fitting import Fit, Placement, place
 from napari_dmoe.imaging.preprocessing import (
     Preprocessing,
     prepare,
-    prepare_labels,
     standardised,
 )
+from napari_dmoe.imaging.resampling import prepare_labels
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.models.card import ModelCard

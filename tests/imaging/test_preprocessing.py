@@ -13,8 +13,8 @@ from napari_dmoe.imaging.preprocessing import (
     Prepared,
     Preprocessing,
     prepare,
-    prepare_labels,
 )
+from napari_dmoe.imaging.resampling import prepare_labels
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.models.card_files import read_card

@@ -92,6 +92,8 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     shape = f"{n:.2f} M parameters, {_shape(config)}, input {size}"
     yield "architecture", f"{facts['architecture_title']}: {shape}"
     yield "fit", loaded.preprocessing.words
+    if made := loaded.preprocessing.mask_words:
+        yield "mask", made
     routing = "none (the network has no MoE)"
     if config.n_routers:
         best = f"the best {config.top_k} of {config.n_experts} experts"

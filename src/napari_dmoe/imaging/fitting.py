@@ -39,6 +39,8 @@ class Placement:
     """The part of the input that shows the picture; the rest of it is padding."""
     side: int
     """Side of the input, in samples."""
+    is_focused: bool = False
+    """Whether it is what a second pass sees, around what a first one found."""
 
     @property
     def is_padded(self) -> bool:
@@ -66,6 +68,11 @@ class Placement:
         if self.unseen:
             height, width = (part.stop - part.start for part in self.seen)
             share = min(max(round(100 * self.unseen), 1), 99)
+            if self.is_focused:
+                return (
+                    f"a second pass saw {height} x {width} pixels around what the "
+                    f"first one found: {share} % of the picture lies outside"
+                )
             return (
                 f"the middle {height} x {width} pixels are seen: {share} % of the "
                 "picture is not"

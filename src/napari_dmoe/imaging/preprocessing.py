@@ -18,6 +18,8 @@ from pydantic import BaseModel, Field, model_validator
 from torch.nn import functional as F
 
 from napari_dmoe.imaging.fitting import Fit, Placement, place
+from napari_dmoe.imaging.focusing import Focus
+from napari_dmoe.imaging.parts import Keep
 from napari_dmoe.imaging.pixels import (
     CONSTANT,
     NOTHING_FINITE,
@@ -46,7 +48,7 @@ _BYTES_PER_PIXEL = 24
 
 
 class Preprocessing(BaseModel, frozen=True, extra="forbid"):
-    """How an image becomes a network's input.
+    """How an image becomes a network's input, and what it says of it a mask.
 
     Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
     fractions of 255. See :mod:`napari_dmoe.imaging.white`.
@@ -89,6 +91,23 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
         description="zero mean and unit variance, for each image and channel, over the "
         "picture alone",
     )
+    focus: Focus | None = Field(
+        default=None,
+        title="Focus",
+        description="a first pass over the whole picture finds the structure, and a "
+        "second one sees a square around it; null = one pass",
+    )
+    keep: Keep = Field(
+        default="all",
+        title="Keep",
+        description="which parts of a mask stay. all; largest: the largest connected "
+        "one of all classes together, and within it of each class",
+    )
+    fill: bool = Field(
+        default=False,
+        title="Fill",
+        description="whether holes of a mask take the class around them",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +149,17 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
             return f"of a picture the middle {self.crop} x {self.crop} pixels are seen"
         return _FITS[self.fit]
 
+    @property
+    def mask_words(self) -> str:
+        """Say what is done for the mask beyond one pass; empty where nothing is."""
+        focused = "a second pass sees a square around what the first one finds"
+        said = (
+            (focused, self.focus is not None),
+            ("the largest part is kept", self.keep == "largest"),
+            ("holes are filled", self.fill),
+        )
+        return "; ".join(words for words, is_done in said if is_done)
+
 
 _FITS: Mapping[Fit, str] = {
     "pad": "a picture is seen whole, in its proportions",
@@ -155,6 +185,8 @@ class Prepared:
     """What was taken for white."""
     raw: torch.Tensor
     """(C, h, w) float32 tensor: the picture in it, before it was standardised."""
+    pixels: NDArray[Any]
+    """(C, H, W) array: what is seen of the picture, as it is stored."""
     notices: tuple[str, ...] = ()
     """What a person should know: values outside the expected range, for example."""
 
@@ -202,18 +234,78 @@ def prepare(
     picture's edge goes on.
     """
     placement = input_placement(image, preprocessing)
+    pixels, notices = _read(image, placement, n_channels, pulse)
+    white = white or white_of_values(pixels, pulse=pulse)
+    values, n_bad, is_constant = _unit_range(pixels, white.top, pulse)
+    if n_bad == values.size:
+        raise ImageError(NOTHING_FINITE)
+    if n_bad:
+        notices.append(not_finite(n_bad))
+    if is_constant and pixels.dtype != bool:
+        notices.append(CONSTANT)
+    raw, tensor = _placed(values, placement, preprocessing, pulse)
+    said = (*notices, *white.notices)
+    return Prepared(tensor, placement, white, raw, pixels, said)
+
+
+def prepare_part(
+    image: SpatialImage,
+    placement: Placement,
+    preprocessing: Preprocessing,
+    *,
+    white: White,
+    n_channels: int = 3,
+    known: Prepared | None = None,
+    pulse: Pulse = no_pulse,
+) -> torch.Tensor:
+    """Make a part of an image that was prepared before a network's input.
+
+    Parameters
+    ----------
+    image, preprocessing, n_channels, pulse
+        As in :func:`prepare`.
+    placement : Placement
+        Where the part lies in the input; a part of what was seen of the image before.
+    white : White
+        What was taken for white, so that the part looks as it did in the whole.
+    known : Prepared, optional
+        The whole image, whose pixels are then not read once more.
+
+    Returns
+    -------
+    (C, S, S) float32 tensor
+        The input.
+    """
+    if known is None:
+        pixels, _ = _read(image, placement, n_channels, pulse)
+    else:
+        pairs = zip(placement.seen, known.placement.seen, strict=True)
+        part = [slice(p.start - at.start, p.stop - at.start) for p, at in pairs]
+        pixels = known.pixels[(slice(None), *part)]
+    values, _, _ = _unit_range(pixels, white.top, pulse)
+    return _placed(values, placement, preprocessing, pulse)[1]
+
+
+def _read(
+    image: SpatialImage, placement: Placement, n_channels: int, pulse: Pulse
+) -> tuple[NDArray[Any], list[str]]:
+    """Read what is seen of an image as (C, H, W); say what is to be known of it."""
     allowed = tuple(sorted({1, n_channels}))
-    values, notices = channels_first(
-        image, ("y", "x"), place=placement.seen, allowed=allowed, pulse=pulse
-    )
-    white = white or white_of_values(values, pulse=pulse)
-    values, scaling = _unit_range(values, white.top, pulse)
+    axes, seen = ("y", "x"), placement.seen
+    return channels_first(image, axes, place=seen, allowed=allowed, pulse=pulse)
+
+
+def _placed(
+    values: NDArray[np.float64],
+    placement: Placement,
+    preprocessing: Preprocessing,
+    pulse: Pulse,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a picture (C, H, W) in [0, 1] at its samples, and as the input."""
     height, width = placement.grid.shape
     raw = _resample(values, (height, width), preprocessing.resize, pulse)
     shown = standardised(raw) if preprocessing.standardise else raw
-    tensor = padded(shown, placement)
-    said = (*notices, *scaling, *white.notices)
-    return Prepared(tensor, placement, white, raw, said)
+    return raw, padded(shown, placement)
 
 
 def input_placement(image: SpatialImage, preprocessing: Preprocessing) -> Placement:
@@ -289,8 +381,11 @@ def padded(picture: torch.Tensor, placement: Placement) -> torch.Tensor:
 
 def _unit_range(
     values: NDArray[Any], top: float, pulse: Pulse
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does."""
+) -> tuple[NDArray[np.float64], int, bool]:
+    """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does.
+
+    Says how many of them are no finite ones, and whether each channel is constant.
+    """
     scaled = np.empty(values.shape, np.float64)
     low, high, n_bad = np.inf, -np.inf, 0  # of each channel
     for rows in rows_of(values, PIXELS_AT_ONCE):
@@ -303,12 +398,7 @@ def _unit_range(
         n_bad += n
         np.clip(part, 0, top, out=part)
         scaled[rows] = part / np.float64(top)
-    if n_bad == values.size:
-        raise ImageError(NOTHING_FINITE)
-    notices = [not_finite(n_bad)] if n_bad else []
-    if np.array_equal(low, high) and values.dtype != bool:
-        notices.append(CONSTANT)
-    return scaled, notices
+    return scaled, n_bad, bool(np.array_equal(low, high))
 
 
 def _resample(
@@ -320,16 +410,3 @@ def _resample(
         return torch.from_numpy(np.stack(zoomed).astype(np.float32))
     tensor = torch.from_numpy(values.astype(np.float32))[np.newaxis]
     return F.interpolate(tensor, shape, mode="bilinear", antialias=True)[0]
-
-
-def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """Sample a label map at a prepared image's grid, by nearest neighbour.
-
-    From integers (*S) on the source's pixels, their axes in the order of `grid`, to
-    the same type (*T) on `grid`.
-    """
-    index = [
-        np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)
-        for axis, n in enumerate(labels.shape)
-    ]
-    return np.asarray(labels[np.ix_(*index)])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.progress import Pulse, no_pulse
 
 PIXELS_AT_ONCE = 2**23
@@ -63,6 +64,19 @@ def linear_volume(
             mode="nearest",
         )
     return made
+
+
+def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Sample a label map at a prepared image's grid, by nearest neighbour.
+
+    From integers (*S) on the source's pixels, their axes in the order of `grid`, to
+    the same type (*T) on `grid`.
+    """
+    index = [
+        np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)
+        for axis, n in enumerate(labels.shape)
+    ]
+    return np.asarray(labels[np.ix_(*index)])
 
 
 def _spline_coefficients(

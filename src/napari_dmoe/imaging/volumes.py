@@ -83,6 +83,11 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
         """Say how a volume of any size meets the network."""
         return "a volume is seen window by window; one smaller than a window is padded"
 
+    @property
+    def mask_words(self) -> str:
+        """Say nothing: volumes take one pass, and their masks stay as they come."""
+        return ""
+
     @field_validator("spacing")
     @classmethod
     def _is_positive(

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.masks.headline import mask_headline
-from napari_dmoe.inference.results.provenance import ModelRecord, Provenance
+from napari_dmoe.inference.results.provenance import (
+    FocusRecord,
+    ModelRecord,
+    Provenance,
+)
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.models.class_spans import ClassSpan
 from napari_dmoe.quantities import percent, sized
@@ -103,6 +107,17 @@ def test_what_is_far_smaller_than_in_training_is_implausible() -> None:
     image = picture()
     said = mask_headline(disc(3), record_of(image), image)
     assert said.startswith("Implausible: disc is 0.29 % of the picture")
+
+
+def test_a_second_pass_makes_nothing_a_larger_part_of_the_picture() -> None:
+    image = picture()
+    focus = {"margin": 0.5, "least": 0.4, "found": True}
+    searched = FocusRecord(searched=((0, SIDE), (0, SIDE)), **focus)
+    update = {"seen": ((25, 75), (25, 75)), "focus": searched}
+    record = record_of(image).model_copy(update=update)
+    once = mask_headline(disc(22, 12), record_of(image), image)
+    assert mask_headline(disc(22, 12), record, image) == once
+    assert once.startswith("rim")  # 61 % of the square
 
 
 def test_what_the_network_did_not_see_is_no_part_of_the_picture() -> None:

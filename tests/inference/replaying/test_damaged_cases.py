@@ -131,6 +131,11 @@ def test_a_record_with_any_other_value_is_read_or_refused_in_one_line(
         (("grid",), {"shape": [2, 2]}, "grid must have shape, start, step"),
         (("seen",), [[0, 40], [0, 51]], "seen must lie in the image"),
         (("seen",), [[9, 3], [0, 50]], "seen must lie in the image"),
+        (
+            ("focus",),
+            {"margin": 1, "least": 1, "searched": [[0, 9], [0, 9]], "found": True},
+            "focus.searched must lie in the image, around what was seen",
+        ),
         (("classes",), ["background"], "classes are 1, and must be 2 to 256"),
         (("threads",), -3, "threads must be 1 to 4096"),
         (("threads",), 10**30, "threads must be 1 to 4096"),

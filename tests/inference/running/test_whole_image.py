@@ -19,7 +19,7 @@ from napari_dmoe.inference.pictures.result_pictures import result_pictures
 from napari_dmoe.inference.replaying.replay import replay
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.running import likeness
-from napari_dmoe.inference.running.planes import is_placed_as, placement_on
+from napari_dmoe.inference.running.placing import is_placed_as, placement_on
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.what_if.sweep import sweep

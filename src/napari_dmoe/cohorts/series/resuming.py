@@ -31,7 +31,7 @@ from napari_dmoe.inference.results.sidecars import (
     same_image,
 )
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
-from napari_dmoe.inference.running.planes import is_placed_as
+from napari_dmoe.inference.running.placing import is_placed_as
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
 from napari_dmoe.models.checkpoint import LoadedModel

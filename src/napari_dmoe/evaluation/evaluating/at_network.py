@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.preprocessing import prepare_labels
+from napari_dmoe.imaging.resampling import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
 
 

@@ -40,7 +40,8 @@ class Plausible:
     labels: dict[str, tuple[int, ...]]
     """Which labels they are."""
     pixel_share: float
-    """Share of a pixel of the mask in what the network saw."""
+    """Share of a pixel of the mask in what the network saw; of two passes, the first.
+    """
 
     @classmethod
     def of(cls, record: Provenance, step: Sequence[float]) -> Plausible:
@@ -51,7 +52,8 @@ class Plausible:
         """
         labels = structures(record.classes)
         spans = tuple(s for s in record.model.class_spans or () if s.name in labels)
-        seen = math.prod(stop - start for start, stop in record.seen)
+        whole = record.focus.searched if record.focus is not None else record.seen
+        seen = math.prod(stop - start for start, stop in whole)
         return cls(spans, labels, abs(math.prod(step)) / max(1, seen))
 
     def headline(self, labels: NDArray[np.integer], sizes: Sequence[ClassSize]) -> str:

@@ -114,9 +114,19 @@ def _of_settings(a: Provenance, b: Provenance) -> Iterator[str]:
         yield from _changed(label, first.get(name), second.get(name))
     if a.fit and b.fit:
         yield from _changed("fit to the network", a.fit, b.fit)
+    yield from _changed("second pass", _passes(a), _passes(b))
+    yield from _changed("parts kept", a.keep or "all", b.keep or "all")
+    yield from _changed("holes filled", bool(a.fill), bool(b.fill))
     yield from _changed("swept together with", a.swept, b.swept)
     yield from _changed("grid of the network", a.grid, b.grid)
     yield from _changed("part of the image", a.seen, b.seen)
+
+
+def _passes(record: Provenance) -> str:
+    focus = record.focus
+    if focus is None:
+        return ""
+    return f"margin {focus.margin:g}, least side {focus.least:g}"
 
 
 def _of_machine(a: Provenance, b: Provenance) -> Iterator[str]:

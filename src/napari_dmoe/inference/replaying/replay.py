@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from napari_dmoe.inference.results.record_rules import impossible
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import DeviceError, choose_device
 from napari_dmoe.inference.running.drivers import with_facts_of
+from napari_dmoe.inference.running.placing import focus_of
 from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
 from napari_dmoe.inference.running.threads import fixed_threads
 from napari_dmoe.inference.running.variants import segment_variants
@@ -38,6 +39,9 @@ from napari_dmoe.validation import said
 
 NEAR = 0.9999
 """Share of equal labels from which masks of unlike machines count as the same."""
+
+_CHOSEN = ("device", "fit", "focus", "keep", "fill")
+"""Settings that a replay takes from what a record says was done."""
 
 Verdict = Literal["equal", "near", "different", "unknown"]
 
@@ -214,8 +218,9 @@ def replay(
     if reasons:
         raise ReplayError(reasons)
     settings = InferenceSettings.model_validate(record.settings)
-    same = {"device": _device(record), "fit": _fit(record, loaded)}
+    same = {"device": _device(record), "fit": _fit(record, loaded), **_of_mask(record)}
     settings = settings.model_copy(update=same)
+    loaded = _focused_as(record, loaded)
     with fixed_threads(record.threads):
         result = _made_again(record, loaded, image, settings, progress or silent)
     verdict, agreement = _compared(record, result, labels)
@@ -288,6 +293,27 @@ def _fit(record: Provenance, loaded: LoadedModel) -> Fit | Literal["card"]:
     return "stretch" if is_whole else "crop"
 
 
+def _of_mask(record: Provenance) -> dict[str, str]:
+    """Return what was made of a record's masks, and in how many passes.
+
+    Records that do not say are older: one pass, and the mask as it came.
+    """
+    return {
+        "focus": "off" if record.focus is None else "on",
+        "keep": record.keep or "all",
+        "fill": "on" if record.fill else "off",
+    }
+
+
+def _focused_as(record: Provenance, loaded: LoadedModel) -> LoadedModel:
+    """Return the model with a card that states the square of a record's second pass."""
+    how, focus = loaded.preprocessing, focus_of(record)
+    if focus is None or not isinstance(how, Preprocessing):
+        return loaded
+    stated = {"preprocessing": how.model_copy(update={"focus": focus})}
+    return replace(loaded, card=loaded.card.model_copy(update=stated))
+
+
 def _device(record: Provenance) -> str:
     """Return the device of a record if there is one like it here, else the CPU."""
     found = re.match(r"(cpu|cuda|mps)\b", record.device)
@@ -320,9 +346,9 @@ def _compared(
 
 
 def _not_as_before(record: Provenance, made: Provenance) -> tuple[str, ...]:
-    """Return differences that are not due to how a replay chooses device and fit."""
+    """Return differences that are not due to how a replay chooses what cards decide."""
     asked = as_recorded(record.settings)
-    settings = made.settings | {name: asked[name] for name in ("device", "fit")}
+    settings = made.settings | {name: asked[name] for name in _CHOSEN}
     same: dict[str, Any] = {"settings": settings, "edited": record.edited}
     if record.device.split(":")[0] == made.device.split(":")[0]:
         same["device"] = record.device

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
+from napari_dmoe.imaging.parts import Keep
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.models.class_spans import ClassSpans
@@ -159,6 +160,18 @@ class ControlRecord(BaseModel, frozen=True, extra="forbid"):
         )
 
 
+class FocusRecord(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How a first pass over whole planes decided what the network saw of them."""
+
+    margin: float = Field(ge=0, le=4)
+    least: float = Field(gt=0, le=1)
+    """As in :class:`napari_dmoe.imaging.focusing.Focus`."""
+    searched: tuple[tuple[int, int], ...]
+    """First and one-past-last source pixel of what it saw, for each axis."""
+    found: bool
+    """Whether it found anything; where not, the mask is empty."""
+
+
 class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     """Which image it was, without saying whose."""
 
@@ -220,6 +233,14 @@ class Provenance(Stated, frozen=True, extra="forbid"):
         How each plane met a 2D network, by its card or the settings; None for volumes,
         and in older records, whose planes were cropped where `seen` is less than they
         are.
+    focus : FocusRecord or None
+        How a first pass decided what was `seen` in a second one; None for one pass, as
+        in older records.
+    keep : {"all", "largest"} or None
+        Which parts of each plane's mask were kept; None for volumes, and in older
+        records, which kept all.
+    fill : bool or None
+        Whether holes were filled; likewise.
     notices : tuple of str
         What a person should know about this run.
     edited : bool
@@ -250,6 +271,9 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     grid: dict[str, tuple[float, ...]]
     seen: tuple[tuple[int, int], ...]
     fit: Fit | None = None
+    focus: FocusRecord | None = None
+    keep: Keep | None = None
+    fill: bool | None = None
     notices: tuple[str, ...]
     edited: bool = False
     labels_sha256: str | None = None

@@ -86,6 +86,15 @@ def _of_grid(record: Provenance) -> Iterator[str]:
     side = max(record.image.shape)
     if len(record.seen) != n or not all(0 <= a <= b <= side for a, b in record.seen):
         yield "seen must lie in the image, one pair of pixels for each axis of the grid"
+        return
+    focus = record.focus
+    if focus is None:
+        return
+    pairs = zip(focus.searched, record.seen, strict=False)
+    if len(focus.searched) != n or not all(
+        0 <= first <= a <= b <= last <= side for (first, last), (a, b) in pairs
+    ):
+        yield "focus.searched must lie in the image, around what was seen"
 
 
 def _of_drivers(record: Provenance) -> Iterator[str]:

@@ -19,13 +19,16 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import Batches, choose_device, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
+from napari_dmoe.inference.running.first_pass import FirstPass
 from napari_dmoe.inference.running.forward import (
     Answers,
+    Done,
     Stoppable,
     noise_generator,
     one_pass,
 )
-from napari_dmoe.inference.running.planes import KEPT_PLANES, PLANE_AXES, PlaneRun
+from napari_dmoe.inference.running.plane_inputs import KEPT_PLANES, PLANE_AXES
+from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.variants import joined, of_choice, segment_variants
@@ -82,13 +85,37 @@ class Joined:
             ]
             for run in self._runs[1:]:
                 run.follow(self._runs[0])
-            planes = self._runs[0].inputs(range(self.n_planes), silent, "")
-        self.inputs = planes.expand(-1, loaded.config.in_channels, -1, -1)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Prepare what is seen of the planes now."""
+        planes = self._runs[0].inputs.tensors(range(self.n_planes), silent, "")
+        self.inputs = planes.expand(-1, self._loaded.config.in_channels, -1, -1)
 
     @property
     def n_planes(self) -> int:
         """Planes of the image; 0 where it is run alone."""
         return len(self._runs[0].planes) if self._runs else 0
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether a first pass is still to find what the network sees of the planes."""
+        return bool(self._runs) and self._runs[0].inputs.asks_first
+
+    def look_first(self, batches: Batches, done: Done) -> None:
+        """Run the first of two passes, and prepare what the second one sees.
+
+        Its planes pass one by one, so that they need no company; `done` is as for
+        :class:`~napari_dmoe.inference.running.forward.Forward`.
+        """
+        if self.inputs is None or not self.asks_first:
+            return
+        with memory_told():
+            which = self._loaded, self.settings, self._runs[0].inputs, batches
+            look = FirstPass(*which)
+            look.look(range(self.n_planes), self.inputs, done=done)
+            look.end()
+            self._prepare()
 
     def results(
         self,
@@ -156,6 +183,7 @@ def answered(
     rows = _rows(together, n_samples)
     said: dict[_Row, tuple[Tensor, ...]] = {}
     with torch.inference_mode(), on_threads(threads_of(loaded, settings)):
+        progress = _looked_first(together, batches, len(rows), progress)
         for alike in _alike(rows):
             begin = 0
             while begin < len(alike):
@@ -178,6 +206,27 @@ def answered(
         _answers(each, own[number], n_samples) if each.inputs is not None else None
         for number, each in enumerate(together)
     ]
+
+
+def _looked_first(
+    together: Sequence[Joined], batches: Batches, n_rows: int, progress: ProgressHook
+) -> ProgressHook:
+    """Run the first of two passes where there are two; return the second's progress."""
+    asking = [each for each in together if each.asks_first]
+    n_planes = sum(each.n_planes for each in asking)
+    if not asking:
+        return progress
+    whole, begin = n_planes + n_rows, 0
+    for each in asking:
+        part = part_of(progress, begin, whole, "first pass", width=each.n_planes)
+        n = each.n_planes
+
+        def done(n_done: int, tell: ProgressHook = part, of: int = n) -> None:
+            tell(Progress(n_done, of))
+
+        each.look_first(batches, done)
+        begin += n
+    return part_of(progress, n_planes, whole, width=n_rows)
 
 
 def _answers(

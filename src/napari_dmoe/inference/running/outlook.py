@@ -22,7 +22,8 @@ from napari_dmoe.imaging.volumes import (
     prepare_volume,
 )
 from napari_dmoe.inference.running.devices import REMEDY
-from napari_dmoe.inference.running.planes import PLANE_AXES, preprocessing_of
+from napari_dmoe.inference.running.placing import preprocessing_of
+from napari_dmoe.inference.running.plane_inputs import PLANE_AXES
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent

@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.fitting import Fit
+from napari_dmoe.imaging.parts import Keep
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.results.provenance import (
     ControlRecord,
+    FocusRecord,
     ImageRecord,
     ModelRecord,
     Provenance,
@@ -34,6 +36,9 @@ def provenance_of(
     grid: Grid,
     seen: tuple[slice, ...],
     fit: Fit | None = None,
+    focus: FocusRecord | None = None,
+    keep: Keep | None = None,
+    fill: bool | None = None,
     input_sha256: str,
     notices: Iterable[str],
     swept: tuple[str, ...] = (),
@@ -41,8 +46,9 @@ def provenance_of(
     """Return the record of a run, with labels along the axes of the image.
 
     `grid` is where the network's samples lie in the image, and `seen` the part of it
-    that the network saw, in the order of `grid`; `fit` is how a plane met it; `swept`
-    are attributes whose other values were run in the same batches.
+    that the network saw, in the order of `grid`; `fit` is how a plane met it, `focus`
+    how a first pass decided that, and `keep` and `fill` what was made of its mask;
+    `swept` are attributes whose other values were run in the same batches.
     """
     loaded = forward.loaded
     record = Provenance(
@@ -65,6 +71,9 @@ def provenance_of(
         grid=grid_record(grid),
         seen=seen_record(seen),
         fit=fit,
+        focus=focus,
+        keep=keep,
+        fill=fill,
         notices=(
             *loaded.notices,
             *forward.choice.notices,

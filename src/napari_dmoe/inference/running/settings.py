@@ -79,6 +79,25 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
         "model's card says; pad: whole; crop: its middle alone; stretch: whole, both "
         "sides made alike. Fine-tuning goes by the card",
     )
+    focus: Literal["card", "on", "off"] = Field(
+        default="card",
+        title="Focus",
+        description="of a 2D model: a first pass over the whole picture finds the "
+        "structure, and a second one sees a square around it. card: as the model's "
+        "card says. Fine-tuning sees whole pictures",
+    )
+    keep: Literal["card", "all", "largest"] = Field(
+        default="card",
+        title="Keep",
+        description="of a 2D model: which connected parts of a mask stay, all classes "
+        "together. card: as the model's card says",
+    )
+    fill: Literal["card", "on", "off"] = Field(
+        default="card",
+        title="Fill holes",
+        description="of a 2D model: whether holes of a mask take the class around "
+        "them. card: as the model's card says",
+    )
     probabilities: bool = Field(
         default=False, title="Probabilities", description="keep a map for each class"
     )

@@ -8,7 +8,7 @@ there is never more than one volume of scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import refuse_beyond_memory
@@ -16,13 +16,16 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
-from napari_dmoe.inference.running.forward import Answers, Forward
-from napari_dmoe.inference.running.planes import PLANE_AXES, PlaneRun
+from napari_dmoe.inference.running.first_pass import FirstPass
+from napari_dmoe.inference.running.forward import Answers, Done, Forward
+from napari_dmoe.inference.running.plane_inputs import KEPT_PLANES, PLANE_AXES
+from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
     PREPARING,
     RESTORING,
     RUNNING,
+    shares_of_first_pass,
     shares_of_planes,
 )
 from napari_dmoe.inference.running.threads import on_threads, threads_for
@@ -38,7 +41,11 @@ from napari_dmoe.progress import (
     Words,
     numbered,
     part_of,
+    parts_of,
 )
+
+LOOKING = "first pass"
+"""What is said of the pass that finds where the second one looks."""
 
 ONE = "segmenting"
 """What is said of the one run on the one plane: there is nothing to count."""
@@ -104,7 +111,7 @@ def segment_variants(
             _refuse_too_many(runs)
             for run in runs:
                 run.follow(lead or runs[0])
-            lead = runs[0] if runs[0].keeps_inputs else None
+            lead = runs[0] if runs[0].inputs.is_kept else None
             part = part_of(progress, number, len(groups))
             _run_together(runs, part, words, number * size)
             results = [run.result(swept) for run in runs]
@@ -149,6 +156,7 @@ def _run_together(
     forward = Forward(lead.loaded, choice, lead.settings, batch=lead.settings.batch)
     forward.batches = lead.forward.batches
     begin, n, rows = 0, len(lead.planes), forward.rows_per_input
+    progress = _look_first(runs, progress, rows)
     # Noise samples of one run, which `settings` may ask for, follow one another.
     owners = [
         next(i for i, own in enumerate(places) if row // forward.n_samples in own)
@@ -168,7 +176,7 @@ def _run_together(
         chunk = range(begin, min(begin + forward.inputs_at_once, n))
         phases = _phases(progress, runs, chunk, rows)
         running, restoring = phases.of(RUNNING), phases.of(RESTORING)
-        inputs = lead.inputs(chunk, phases.of(PREPARING), said(begin, 0))
+        inputs = lead.inputs.tensors(chunk, phases.of(PREPARING), said(begin, 0))
 
         def say(n_rows: int, at: range = chunk, tell: ProgressHook = running) -> None:
             tell(Progress(n_rows, len(at) * rows, said(at.start, n_rows)))
@@ -183,18 +191,60 @@ def _run_together(
         restoring(Progress(1, 1, "done" if begin == n else said(begin, 0)))
 
 
+def _look_first(
+    runs: Sequence[PlaneRun], progress: ProgressHook, rows: int
+) -> ProgressHook:
+    """Run the first of two passes, where there are two; return the second's progress.
+
+    Planes that are too many to be kept are read once more for the second.
+    """
+    lead, n = runs[0], len(runs[0].planes)
+    if not lead.inputs.asks_first:
+        return progress
+    first, second = (
+        shares_of_first_pass(pixels=math.prod(lead.planes.frame_shape)),
+        _shares(runs, rows),
+    )
+    before, after = parts_of(progress, first, second)
+    look = FirstPass(lead.loaded, lead.settings, lead.inputs, lead.forward.batches)
+    for begin in range(0, n, KEPT_PLANES):
+        chunk = range(begin, min(begin + KEPT_PLANES, n))
+        phases = Phases(part_of(before, begin, n, width=len(chunk)), first)
+        message = f"{LOOKING}, image {begin + 1} of {n}" if n > 1 else LOOKING
+        tensors = lead.inputs.tensors(chunk, phases.of(PREPARING), message)
+        tell = phases.of(RUNNING)
+        look.look(chunk, tensors, done=_teller(tell, len(chunk), message))
+    look.end()
+    return after
+
+
+def _teller(tell: ProgressHook, n_rows: int, message: str) -> Done:
+    """Return what tells of the rows that are done of so many."""
+
+    def say(n_done: int) -> None:
+        tell(Progress(n_done, n_rows, with_reason(message)))
+
+    return say
+
+
 def _phases(
     progress: ProgressHook, runs: Sequence[PlaneRun], chunk: range, rows: int
 ) -> Phases:
     """Return the phases of some of the planes that runs share."""
-    lead, n = runs[0], len(runs[0].planes)
-    shares = shares_of_planes(
+    n = len(runs[0].planes)
+    part = part_of(progress, chunk.start, n, width=len(chunk))
+    return Phases(part, _shares(runs, rows))
+
+
+def _shares(runs: Sequence[PlaneRun], rows: int) -> Mapping[str, float]:
+    lead = runs[0]
+    return shares_of_planes(
         pixels=math.prod(lead.planes.frame_shape),
         rows=rows,
         n_restored=sum(run.n_restored for run in runs),
         n_classes=lead.loaded.config.n_classes,
+        is_second=lead.inputs.preprocessing.focus is not None,
     )
-    return Phases(part_of(progress, chunk.start, n, width=len(chunk)), shares)
 
 
 def of_choice(answers: Answers, places: Sequence[int]) -> Answers:

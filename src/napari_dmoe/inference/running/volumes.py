@@ -58,6 +58,11 @@ _DRAWING = "drawing the mask"
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
 
+FOR_PLANES = (
+    "focus, keep and fill are for 2D models: this one went window by window, and its "
+    "mask is as it came"
+)
+
 
 class VolumeRun:
     """One call of :func:`segment`: volumes in, results out."""
@@ -81,6 +86,8 @@ class VolumeRun:
         self.digest = InputDigest()
         self.likeness = Likeness(loaded.card.training_images)
         self.notices = dict.fromkeys(image.notices)
+        if {settings.focus, settings.keep, settings.fill} & {"on", "largest"}:
+            self.notices[FOR_PLANES] = None
         self.labels: list[NDArray[np.uint8]] = []
         self.by_value: list[list[NDArray[np.uint8]]] = []
         self.probabilities: list[NDArray[np.float32]] = []

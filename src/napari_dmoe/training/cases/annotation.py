@@ -17,7 +17,7 @@ from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.cohorts.datasets import Cohort, patients_of
 from napari_dmoe.cohorts.labels import OUTSIDE, on_own_voxels, placed_labels
-from napari_dmoe.imaging.preprocessing import prepare_labels
+from napari_dmoe.imaging.resampling import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.gating import LEFT_OUT

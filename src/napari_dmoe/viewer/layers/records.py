@@ -149,6 +149,9 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Image", _image(record)),
         ("Input", f"SHA-256 {record.image.input_sha256[:_SHORT_HASH]}…"),
         ("Fit", record.fit or ""),
+        ("Second pass", _second_pass(record)),
+        ("Parts kept", record.keep if record.keep == "largest" else ""),
+        ("Holes", "filled" if record.fill else ""),
         ("Settings", "\n".join(settings)),
         ("Versions", "\n".join(f"{n} {v}" for n, v in record.versions.items())),
         ("Painted", "yes, after the run" if record.edited else "no"),
@@ -156,6 +159,17 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Use", record.statement),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _second_pass(record: Provenance) -> str:
+    """Say where a second pass looked; nothing where there was one pass alone."""
+    if record.focus is None:
+        return ""
+    if not record.focus.found:
+        return "none, as the first one found nothing"
+    names = record.axes_by_frame[-len(record.seen) :]
+    spans = zip(names, record.seen, strict=True)
+    return ", ".join(f"{name} {first} to {last - 1}" for name, (first, last) in spans)
 
 
 def _driver(driver: provenance.DriverRecord) -> str:

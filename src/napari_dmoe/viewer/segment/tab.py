@@ -19,7 +19,8 @@ from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
 _SETTINGS = (
-    *("device", "fit", "unknown", "probabilities", "scored_at"),
+    *("device", "fit", "focus", "keep", "fill"),
+    *("unknown", "probabilities", "scored_at"),
     *("noise", "samples", "seed", "batch", "overlap"),
 )
 _DEVICES = ("auto", "cpu")
@@ -52,7 +53,9 @@ class SegmentTab(QWidget):
         advanced = QWidget()
         self._advanced = column(advanced, self.patient.rerun_box, self.settings)
         self.advanced = Fold(
-            "Advanced", "Re-runs, device, fit, noise and unknown values.", advanced
+            "Advanced",
+            "Re-runs, device, fit, second pass, parts, noise and unknown values.",
+            advanced,
         )
         self.body = ScrollColumn()
         self._lay_out()

@@ -278,6 +278,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "Size": f"{loaded.n_parameters / 1e6:.2f} M parameters",
         "Input": " × ".join(map(str, reversed(loaded.input_size))) + " px",
         "Fit": loaded.preprocessing.words,
+        "Mask": loaded.preprocessing.mask_words or "as the network gives it",
         "Images": card.modality or _NOT_STATED,
         **(drivers or {"Drivers": "none: one mask for everybody"}),
         "Trained on": _trained_on(loaded),

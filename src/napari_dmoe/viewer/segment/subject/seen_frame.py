@@ -49,7 +49,7 @@ class SeenFrame(Control):
             return None
         if checks.image_problem(image, dims, session.n_channels):
             return None
-        from napari_dmoe.inference.running.planes import as_stored, placement_on
+        from napari_dmoe.inference.running.placing import as_stored, placement_on
 
         try:
             pixels = to_image(image, dims)
