@@ -74,7 +74,7 @@ def prepare_run(
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
-    usable = trainable(cases, card)
+    usable = trainable(cases, card, unknown=settings.unknown_drivers)
     if is_new(card, is_fine_tuned=bool(loaded.sha256)):
         rehearsed = 0  # a model that nothing trained has not seen them
     rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
@@ -160,8 +160,10 @@ def _read(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
+    pool = read(cases, may_be_unknown=settings.unknown_drivers != "leave-out")
+    watched: Pool | None = (
+        read(held_out, may_be_unknown=True) if len(held_out) else None
+    )
     _check_labels(reading)
     _check_foreground(pool, card)
     apart = without_leaks(pool, watched)

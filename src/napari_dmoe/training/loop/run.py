@@ -17,6 +17,7 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.training.cases.known_drivers import n_unknown
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.facts.card_facts import with_facts
@@ -214,6 +215,9 @@ class Run:
             self.start.card,
             cases_per_router=self._new_per_router,
             images=self.images,
+            unknown=n_unknown(
+                self.pool.patients[: len(self.pool) - self.rehearsed], self.start.card
+            ),
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
             held_out=self.measured.held_out if self.measured else "cases",
