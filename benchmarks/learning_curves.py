@@ -192,7 +192,8 @@ def scored(
     scores: dict[str, list[float]] = {name: [] for name in of.regions}
     for place in places:
         case = cohort[place]
-        result = segment(loaded, case.image, as_known(case.patient, loaded.card))
+        patient = as_known(case.patient, loaded.card.attributes)
+        result = segment(loaded, case.image, patient)
         truth = reading.read(placed_labels(case, ("y", "x")), case.id)
         for name, classes in of.regions.items():
             found = np.isin(np.asarray(result.labels), classes)
@@ -319,7 +320,7 @@ def main() -> None:
     table = table_of(lines)
     if chosen.page is not None:
         write_page(chosen.page, table)
-    print(json.dumps({"machine": platform.processor(), "points": lines}, indent=1))
+    print(json.dumps({"machine": platform.machine(), "points": lines}, indent=1))
     print(table)
 
 

@@ -24,7 +24,10 @@ from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import EVERYTHING, TrainingError
-from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
+from napari_dmoe.training.cases.known_drivers import (
+    refuse_unknown_attributes,
+    trainable,
+)
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.cases.unknown_drivers import drawn_routers, mixed_routers
 from napari_dmoe.training.guarding.groups import notices_of
@@ -246,6 +249,21 @@ def test_a_new_model_leaves_one_driver_out_while_it_knows_another() -> None:
     drawn = drawn_routers(neither, card, generator=generator, was_trained=False)
     assert drawn[0].tolist() == [1, -1]
     assert (drawn[1] >= torch.tensor([0, 3])).all()
+
+
+def test_what_a_new_model_leaves_out_is_told() -> None:
+    card = add_attribute(tiny(), SEX).card
+    cases = [square(0, "healthy"), square(1, None, sex="male")]
+    beside = "none of its routers is chosen there beside what is known"
+    for rule, ending in (
+        ("mix", ", else the routers of its values are mixed there, by their shares"),
+        ("leave-out", ""),
+    ):
+        told = trainable(cases, card, unknown=rule, is_first=True).notices
+        assert told == [
+            f"{name} is not known in 1 of 2 cases that are trained on: {beside}{ending}"
+            for name in ("severity", "sex")
+        ]
 
 
 def test_counts_of_unknown_cases_add_up_over_trainings(tmp_path: Path) -> None:

@@ -43,13 +43,13 @@ from napari_dmoe.training.guarding.guard import (
 )
 from napari_dmoe.training.guarding.scores import score_cases
 from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tuning.corrected import (
     StoredCases,
     annotated_case,
     write_cases,
 )
-from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tuning.presets import PRESETS, tuning_settings
 from napari_dmoe.training.tuning.tune import AFTER, BEFORE, TRAINING, tune
 

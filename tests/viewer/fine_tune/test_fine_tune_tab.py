@@ -31,7 +31,7 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     process = tuning.start()
     assert tuning.state is State.TRAINING
     assert process.task.guard.title == "12 fundus phantoms"
-    assert process.task.settings.train == "routers,decoder"
+    assert process.task.settings.train == "everything"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")
     assert process.folder.stat().st_mode & 0o077 == 0
@@ -82,7 +82,7 @@ def test_routers_alone_are_not_tuned_where_nothing_is_known(
     tuning.paint()
     tuning.open()
     tuning.wait(tuning.tab.foot.button.isEnabled)
-    tuning.desk.click(tuning.tab.tune.presets.button(0))
+    tuning.tab.tune.presets.button(0).click()
     assert not tuning.tab.foot.button.isEnabled()
     assert tuning.said.startswith("Routers learn only where the severity is known")
     tuning.know()

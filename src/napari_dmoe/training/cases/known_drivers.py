@@ -65,12 +65,17 @@ class Trainable:
 
 
 def trainable(
-    cases: Sequence[Case], card: ModelCard, *, unknown: str = "mix"
+    cases: Sequence[Case],
+    card: ModelCard,
+    *,
+    unknown: str = "mix",
+    is_first: bool = False,
 ) -> Trainable:
     """Return the cases that are trained on; all where nothing drives the model.
 
     `unknown` is what becomes of those of which no driver is known: ``"mix"`` and
-    ``"draw"`` train on them, ``"leave-out"`` does not.
+    ``"draw"`` train on them, ``"leave-out"`` does not; `is_first` is whether the model
+    is new, and leaves out what it does not know of a case beside what it knows.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def trainable(
     if not attributes or not patients:
         return Trainable(cases, range(len(cases)))
     if unknown != "leave-out":
-        told = _unknown_in_some(patients, card, unknown)
+        told = _unknown_in_some(patients, card, unknown, is_first)
         return Trainable(cases, range(len(cases)), told)
     places = [
         place
@@ -98,7 +103,7 @@ def trainable(
         )
     n_without = len(patients) - len(places)
     kept = [patients[place] for place in places]
-    of_kept = _unknown_in_some(kept, card, unknown)
+    of_kept = _unknown_in_some(kept, card, unknown, is_first)
     if not n_without:
         return Trainable(cases, places, of_kept)
     neither = f"neither {' nor '.join(a.label.lower() for a in attributes)} is known"
@@ -117,22 +122,25 @@ _ROUTED = {
 
 
 def _unknown_in_some(
-    patients: Sequence[Patient], card: ModelCard, unknown: str
+    patients: Sequence[Patient], card: ModelCard, unknown: str, is_first: bool
 ) -> list[str]:
     """Say which attributes are not known of how many cases, and what is done there."""
-    told = []
+    told, how = [], _ROUTED[unknown]
+    if is_first and len(card.attributes) > 1:
+        beside = "none of its routers is chosen there beside what is known"
+        how = beside if unknown == "leave-out" else f"{beside}, else {how}"
     for attribute, n in zip(card.attributes, n_unknown(patients, card), strict=True):
         label, of = attribute.label.lower(), f"{len(patients):,}"
         if n == len(patients):
             cases = f"any of the {of} cases" if n > 1 else "the case"
             told.append(
                 f"{label} is not known in {cases} trained on: nothing is learnt of its "
-                f"values, and {_ROUTED[unknown]}"
+                f"values, and {how}"
             )
         elif n:
             told.append(
                 f"{label} is not known in {n:,} of {of} cases that are trained on: "
-                f"{_ROUTED[unknown]}"
+                f"{how}"
             )
     return told
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from napari_dmoe.models.card import ModelCard, TrainingFacts
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.class_spans import ClassSpans, joined
 from napari_dmoe.training.facts.case_counts import with_counts
 from napari_dmoe.training.facts.data_facts import Shown, begun, continued
@@ -67,6 +68,13 @@ def without_verdict(facts: TrainingFacts) -> TrainingFacts:
 def is_new(card: ModelCard, *, is_fine_tuned: bool) -> bool:
     """Say whether nothing has been trained on yet, as far as anybody knows."""
     return card.training.n_cases is None and not is_fine_tuned
+
+
+def was_trained(loaded: LoadedModel) -> bool:
+    """Say whether a model was trained before, or has routers beside trained ones."""
+    facts = loaded.card.training
+    is_counted = facts.n_cases is not None or facts.n_per_value is not None
+    return bool(loaded.sha256) or is_counted
 
 
 def _spans(card: ModelCard, new: ClassSpans, *, is_first: bool) -> ClassSpans | None:

@@ -2,7 +2,7 @@
 
 One place for the window and the command line. A few cases are learnt by heart within
 some tens of steps, at other patients' cost, so the steps follow from the cases; where
-the numbers come from stands in ``docs/learning-curves.md``.
+the numbers come from stands in ``docs/fine-tune.md``.
 """
 
 from __future__ import annotations

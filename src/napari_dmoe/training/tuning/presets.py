@@ -65,7 +65,7 @@ PRESETS: Mapping[str, TuningPreset] = {
 """By name, from the least that is changed to the most."""
 
 DEFAULT_PRESET = "all"
-"""What learnt most from one and from ten photographs: ``docs/learning-curves.md``."""
+"""What learnt most from one and from ten photographs: ``docs/fine-tune.md``."""
 
 
 def tuning_settings(name: str, card: ModelCard, n_cases: int = 1) -> TrainSettings:

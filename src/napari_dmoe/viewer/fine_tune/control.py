@@ -112,6 +112,7 @@ class FineTuneControl(TabControl):
             self.tab.advanced.show_settings(settings)
             self._proposed = self.tab.advanced.value()
         self._show_facts()
+        self._show_ready()
 
     def _usual(self) -> TrainSettings | None:
         """Return the settings of the chosen preset for the ticked cases."""
