@@ -1,8 +1,8 @@
 """How long a model is tuned on so many cases, and what so many can do.
 
-One place for the window and the command line. A few cases are learnt by heart within
-some tens of steps, at other patients' cost, so the steps follow from the cases; where
-the numbers come from stands in ``docs/fine-tune.md``.
+One place for the window and the command line. A few cases may be learnt by heart within
+some tens of steps, at other patients' cost, so the steps follow from the cases; what is
+measured of that stands in ``docs/fine-tune.md``.
 """
 
 from __future__ import annotations
