@@ -151,6 +151,9 @@ def _attribute(attribute: CardAttribute, card: ModelCard) -> str:
     values = ", ".join(
         f"{i} {value}{known(value)}" for i, value in enumerate(attribute.values)
     )
+    n_unknown = (card.training.n_unknown or {}).get(attribute.name)
+    if n_unknown:
+        values += f"; not known of {n_unknown:,}"
     unused = attribute.routers - len(attribute.values)
     return f"{attribute.label.lower()}: {values}" + (
         f" ({unused} routers unused)" if unused else ""

@@ -21,6 +21,7 @@ from typing import overload
 from napari_dmoe.cohorts.case import Case, CaseRow, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.problems import Problem
+from napari_dmoe.cohorts.tables.columns import columns_told
 from napari_dmoe.cohorts.tables.finding import read_found, table_at
 from napari_dmoe.cohorts.tables.reading import TableRows
 from napari_dmoe.cohorts.tables.refusals import one_error
@@ -43,6 +44,8 @@ class Cohort(Sequence[Case]):
     """Names of what its labels number, background first, where a layout states them."""
     problems: tuple[Problem, ...] = ()
     """What is wrong with rows that are not among these."""
+    header: tuple[str, ...] = ()
+    """The columns of its table as that calls them; none where they are a layout's."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,6 +73,23 @@ class Cohort(Sequence[Case]):
             if row.id == case:
                 return row
         raise CohortError(f"no case of {self.title or 'the cohort'} has that id")
+
+    def refuse_without_labels(self, why: str) -> None:
+        """Refuse a cohort of which no row has labels; say which columns there are.
+
+        Raises
+        ------
+        CohortError
+            With `why` labels are needed.
+        """
+        if not self.rows or any(row.labels is not None for row in self.rows):
+            return
+        said = f"{self.title or 'the cohort'} has no labels{why}"
+        if self.header:
+            said += f". Found are the columns {columns_told(self.header)}: call the "
+            said += "one that names the masks labels or mask, or say which it is with "
+            said += "--column NAME=labels"
+        raise CohortError(said)
 
 
 def read_cohort(
@@ -126,7 +146,8 @@ def read_cohort(
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, everything.table.name)
+    told = everything.notices, everything.table.name
+    return Cohort(rows, *told, header=everything.columns.header)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:

@@ -235,12 +235,13 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     data: Text | None = None
     n_cases: int | None = None
     n_per_value: dict[str, dict[str, int]] | None = None
+    n_unknown: dict[str, int] | None = None
+    """Of how many training cases each attribute was not known, where of any."""
     dice: dict[str, float] | None = None
     n_held_out: int | None = None
     """Cases that `dice` is the mean of."""
     held_out: Literal["cases", "slices"] | None = None
-    """Whether these were whole cases, or slices of cases that were trained on; null
-    where nobody says, as cards of versions that held out cases alone do."""
+    """Whole cases, or slices of cases that were trained on; null: nobody says."""
     guard: Text | None = None
     """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None

@@ -126,6 +126,13 @@ class TrainSettings(Stated):
         ge=-_LARGEST_LABEL,
         le=_LARGEST_LABEL,
     )
+    unknown_drivers: Literal["mix", "draw", "leave-out"] = option(
+        "mix",
+        "Unknown drivers",
+        "cases of which nothing is known that drives the model: mix = all values at "
+        "once, by their shares; draw = one value at each step, by their shares; "
+        "leave-out = they are not trained on",
+    )
     background: int = option(
         0, "Background", "label of the background", ge=0, le=_LARGEST_LABEL
     )

@@ -119,7 +119,13 @@ def test_a_column_of_labels_is_found(tmp_path: Path, column: str) -> None:
     assert "1 row (3) without labels, as there is no file of that name" in said(cohort)
 
 
-@pytest.mark.parametrize("column", ["mask", "label", "Segmentation", "mask_path"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("mask", "label", "Segmentation", "mask_path", "masks", "lesion_mask", "GT"),
+        *("annotation", "annotations", "Ground Truth", "seg", "Lesion Mask"),
+    ],
+)
 def test_paths_of_labels_are_read_whatever_their_column_is_called(
     tmp_path: Path, column: str
 ) -> None:
@@ -133,6 +139,25 @@ def test_paths_of_labels_are_read_whatever_their_column_is_called(
     assert files_of(cohort) == [("a.tif", "truth/m_9.tif")]
     with pytest.raises(CohortError, match=r"row 2: truth/gone\.tif does"):
         cohort_of(tmp_path, header, "images/a.tif,truth/gone.tif,F")
+
+
+def test_no_column_of_labels_is_told_with_the_columns_there_are(
+    tmp_path: Path,
+) -> None:
+    pictures(tmp_path, "a.tif", "b.tif", "drawn_a.tif")
+    cohort = cohort_of(tmp_path, "image,drawing,sex", "a.tif,drawn_a.tif,F", "b.tif")
+    assert files_of(cohort) == [("a.tif", ""), ("b.tif", "")]
+    told = (
+        r"^metadata\.csv has no labels to train on\. Found are the columns image, "
+        r"drawing, sex: call the one that names the masks labels or mask, or say which "
+        r"it is with --column NAME=labels$"
+    )
+    with pytest.raises(CohortError, match=told):
+        cohort.refuse_without_labels(" to train on")
+    stated = read_cohort(
+        tmp_path / "metadata.csv", columns={"drawing": "labels", "sex": ""}
+    )
+    stated.refuse_without_labels(" to train on")
 
 
 @formats("names of masks in a column, beside paths of images")

@@ -24,13 +24,17 @@ from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import EVERYTHING, TrainingError
-from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
+from napari_dmoe.training.cases.known_drivers import (
+    refuse_unknown_attributes,
+    trainable,
+)
 from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.cases.unknown_drivers import drawn_routers, mixed_routers
 from napari_dmoe.training.guarding.groups import notices_of
 from napari_dmoe.training.guarding.guard import watched
+from napari_dmoe.training.learning.selection import is_router
 from napari_dmoe.training.loop.evaluation import OVERLAP, Evaluation, evaluate
 from napari_dmoe.training.loop.fit import fit, fit_cohort
-from napari_dmoe.training.loop.step import router_shares
 from napari_dmoe.training.starting.new_routers import add_attribute, add_value
 from napari_dmoe.training.tuning.corrected import (
     StoredCases,
@@ -67,7 +71,7 @@ def tiny_model(**frequencies: tuple[float, ...]) -> LoadedModel:
 def measured(
     loaded: LoadedModel, cases: Sequence[Case], card: ModelCard | None, batch: int = 4
 ) -> Evaluation:
-    pool = read_pool(cases, loaded.card, to_measure=True)
+    pool = read_pool(cases, loaded.card, may_be_unknown=True)
     return evaluate(
         loaded.module,
         pool,
@@ -159,16 +163,116 @@ def test_held_out_cases_are_mixed_by_the_shares_of_the_training() -> None:
         assert fitted.history[0].dice[name] == pytest.approx(mean, abs=1e-6)
 
 
-def test_cases_without_a_known_driver_are_left_out_and_told_once() -> None:
-    known, unknown = squares(4), [square(9 + i, None) for i in range(3)]
-    fitted = fit(tiny(), [unknown[0], *known, *unknown[1:]], settings=PLAIN)
+LEFT_OUT = PLAIN.model_copy(update={"unknown_drivers": "leave-out"})
+HIDDEN = [square(9 + i, None) for i in range(3)]
+
+
+def test_cases_without_a_known_driver_can_be_left_out_and_are_told_once() -> None:
+    known = squares(4)
+    fitted = fit(tiny(), [HIDDEN[0], *known, *HIDDEN[1:]], settings=LEFT_OUT)
     assert fitted.n_cases == 4
     told = "3 of 7 cases are left out of the training: severity is not known of them"
     assert fitted.notices[0] == told
     alone = fit(tiny(), known, settings=PLAIN)
-    assert fitted.history == alone.history or [e.loss for e in fitted.history] == [
-        e.loss for e in alone.history
-    ]
+    assert [e.loss for e in fitted.history] == [e.loss for e in alone.history]
+
+
+@pytest.mark.parametrize(
+    ("rule", "how"),
+    [
+        ("mix", "the routers of its values are mixed there, by their shares"),
+        ("draw", "one of its values is drawn there at each step, by their shares"),
+    ],
+)
+def test_cases_without_a_known_driver_are_trained_on_and_told(
+    rule: str, how: str
+) -> None:
+    settings = PLAIN.model_copy(update={"unknown_drivers": rule})
+    fitted = fit(tiny(), [*squares(4, "healthy"), *HIDDEN], settings=settings)
+    assert fitted.n_cases == 7
+    assert fitted.cases_per_router == (4, 0, 0)
+    told = f"severity is not known in 3 of 7 cases that are trained on: {how}"
+    assert fitted.notices[0] == told
+    facts = fitted.loaded.card.training
+    assert facts.n_unknown == {"severity": 3}
+    assert facts.n_per_value == {
+        "severity": {"healthy": 4, "suspect": 0, "glaucoma": 0}
+    }
+    assert facts.settings is not None
+    assert facts.settings["unknown_drivers"] == rule
+
+
+def trained(**frequencies: tuple[float, ...]) -> LoadedModel:
+    """Return a network that somebody trained before."""
+    loaded = tiny_model(**frequencies)
+    facts = loaded.card.training.model_copy(update={"n_cases": 30})
+    card = loaded.card.model_copy(update={"training": facts})
+    return replace(loaded, card=card)
+
+
+@pytest.mark.parametrize("rule", ["mix", "draw"])
+def test_a_driver_that_no_case_knows_teaches_no_router(rule: str) -> None:
+    start = trained()
+    settings = PLAIN.model_copy(update={"unknown_drivers": rule})
+    fitted = fit_cohort(start, HIDDEN, settings=settings)
+    told = "severity is not known in any of the 3 cases trained on: nothing is learnt"
+    assert any(notice.startswith(told) for notice in fitted.notices)
+    before, after = start.module.state_dict(), fitted.loaded.module.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not any(is_router(name) for name in changed)
+    with pytest.raises(TrainingError, match="no case chooses a router that is to be"):
+        fit_cohort(start, HIDDEN, settings=ROUTERS)
+
+
+def test_an_unknown_driver_is_drawn_by_the_card_s_shares() -> None:
+    card = trained(severity=(0.2, 0.7, 0.1)).card
+    generator = torch.Generator().manual_seed(0)
+    category = torch.tensor([[-1]] * 4000 + [[2]])
+    drawn = drawn_routers(category, card, generator=generator)
+    assert drawn[-1].item() == 2
+    shares = drawn[:-1, 0].bincount(minlength=3) / 4000
+    torch.testing.assert_close(shares, torch.tensor([0.2, 0.7, 0.1]), atol=0.03, rtol=0)
+    mixed = mixed_routers(category[-2:], card)
+    torch.testing.assert_close(mixed, torch.tensor([[0.2, 0.7, 0.1], [0, 0, 1]]))
+
+
+def test_a_new_model_leaves_one_driver_out_while_it_knows_another() -> None:
+    card = add_attribute(tiny(), SEX).card
+    category = torch.tensor([[1, -1], [-1, 4], [0, 3]])
+    assert mixed_routers(category, card, was_trained=False) is category
+    neither = torch.tensor([[1, -1], [-1, -1]])
+    mixed = mixed_routers(neither, card, was_trained=False)
+    expected = [[0, 1, 0, 0, 0], [1 / 6, 1 / 6, 1 / 6, 1 / 4, 1 / 4]]
+    torch.testing.assert_close(mixed, torch.tensor(expected))
+    generator = torch.Generator().manual_seed(0)
+    drawn = drawn_routers(neither, card, generator=generator, was_trained=False)
+    assert drawn[0].tolist() == [1, -1]
+    assert (drawn[1] >= torch.tensor([0, 3])).all()
+
+
+def test_what_a_new_model_leaves_out_is_told() -> None:
+    card = add_attribute(tiny(), SEX).card
+    cases = [square(0, "healthy"), square(1, None, sex="male")]
+    beside = "none of its routers is chosen there beside what is known"
+    for rule, ending in (
+        ("mix", ", else the routers of its values are mixed there, by their shares"),
+        ("leave-out", ""),
+    ):
+        told = trainable(cases, card, unknown=rule, is_first=True).notices
+        assert told == [
+            f"{name} is not known in 1 of 2 cases that are trained on: {beside}{ending}"
+            for name in ("severity", "sex")
+        ]
+
+
+def test_counts_of_unknown_cases_add_up_over_trainings(tmp_path: Path) -> None:
+    first = fit(tiny(), [*squares(3), *HIDDEN[:1]], settings=PLAIN).loaded
+    again = fit(first, [*squares(2), *HIDDEN], settings=PLAIN).loaded
+    assert again.card.training.n_unknown == {"severity": 4}
+    assert fit(first, squares(3), settings=PLAIN).loaded.card.training.n_unknown == {
+        "severity": 1
+    }
 
 
 def test_of_two_drivers_either_is_enough_and_what_lacks_is_told() -> None:
@@ -177,22 +281,22 @@ def test_of_two_drivers_either_is_enough_and_what_lacks_is_told() -> None:
         *(square(i, "healthy", sex="female") for i in range(2)),
         square(2, "suspect"), square(3, None, sex="male"), square(4, None),
     ]  # fmt: skip
-    fitted = fit(two, cases, settings=ROUTERS)
+    left_out = ROUTERS.model_copy(update={"unknown_drivers": "leave-out"})
+    fitted = fit(two, cases, settings=left_out)
     assert fitted.n_cases == 4
     assert fitted.cases_per_router == (2, 1, 0, 2, 1)
+    how = "the routers of its values are mixed there, by their shares"
     assert fitted.notices[:3] == (
         "1 of 5 cases is left out of the training: neither severity nor sex is known "
         "of them",
-        "severity is not known in 1 of 4 cases that are trained on: they choose none "
-        "of its routers",
-        "sex is not known in 1 of 4 cases that are trained on: they choose none of its "
-        "routers",
+        f"severity is not known in 1 of 4 cases that are trained on: {how}",
+        f"sex is not known in 1 of 4 cases that are trained on: {how}",
     )
 
 
-def test_no_case_with_a_known_driver_is_an_error() -> None:
+def test_no_case_with_a_known_driver_is_an_error_where_it_is_left_out() -> None:
     with pytest.raises(TrainingError, match="all cases: severity is not known, but"):
-        fit(tiny(), [square(i, None) for i in range(3)], settings=PLAIN)
+        fit(tiny(), HIDDEN, settings=LEFT_OUT)
 
 
 def cohort_of(folder: Path, rows: Sequence[dict[str, str]]) -> Path:
@@ -220,10 +324,13 @@ def test_an_attribute_that_no_case_knows_stops_before_an_image_is_read(
         fit_cohort(add_attribute(two, race), cases, settings=PLAIN)
 
 
-def test_such_an_attribute_stops_a_tuning_too() -> None:
-    two = add_attribute(tiny(), SEX)
+def test_such_an_attribute_stops_no_tuning_unless_it_is_left_out() -> None:
+    two = add_attribute(trained(), SEX)
+    tuned = tune(two, squares(2), settings=ROUTERS)
+    assert tuned.loaded.card.training.n_unknown == {"sex": 2}
+    left_out = ROUTERS.model_copy(update={"unknown_drivers": "leave-out"})
     with pytest.raises(TrainingError, match="sex is not known in any of the 2 cases"):
-        tune(two, squares(2), settings=ROUTERS)
+        tune(two, squares(2), settings=left_out)
 
 
 def named_none() -> LoadedModel:
@@ -320,7 +427,7 @@ def test_training_begins_with_the_same_masks_where_a_new_attribute_is_unknown() 
     start = tiny_model()
     two = add_attribute(start, SEX)
     category = torch.tensor([[0, -1], [2, 4], [1, 3], [2, -1]])
-    shares = router_shares(category, two.card)
+    shares = mixed_routers(category, two.card)
     torch.testing.assert_close(shares.sum(1), torch.ones(4))
     assert shares[1].tolist() == [0, 0, 0.5, 0, 0.5]
     assert shares[0].tolist() == [0.5, 0, 0, 0.25, 0.25]

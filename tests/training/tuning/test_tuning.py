@@ -43,6 +43,7 @@ from napari_dmoe.training.guarding.guard import (
 )
 from napari_dmoe.training.guarding.scores import score_cases
 from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tuning.corrected import (
     StoredCases,
@@ -387,10 +388,16 @@ def test_guard_cases_without_a_driver_are_measured_but_not_watched() -> None:
     assert watched([square(0, None)], CARD) == ()
 
 
+def steps_of(settings: TrainSettings) -> int:
+    return settings.epochs * (settings.steps_per_epoch or 0)
+
+
 def test_every_preset_is_accepted_and_fits_its_model() -> None:
     for name in PRESETS:
         assert tuning_settings(name, CARD).unlabelled == 255
         single = CARD.model_copy(update={"attributes": ()})
+        steps = [steps_of(tuning_settings(name, CARD, n)) for n in (1, 5, 20)]
+        assert steps == ([20, 60, 200] if name == "quick" else [40, 120, 400])
         assert "routers" not in tuning_settings(name, single).train
     with pytest.raises(ValueError, match="there is no preset 'x'"):
         tuning_settings("x", CARD)

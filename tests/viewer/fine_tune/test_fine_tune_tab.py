@@ -31,7 +31,7 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     process = tuning.start()
     assert tuning.state is State.TRAINING
     assert process.task.guard.title == "12 fundus phantoms"
-    assert process.task.settings.train == "routers,decoder"
+    assert process.task.settings.train == "everything"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")
     assert process.folder.stat().st_mode & 0o077 == 0
@@ -47,16 +47,16 @@ def test_what_is_missing_is_said_in_turn(
     assert "paint its labels first" in tuning.said
     tuning.paint()
     tuning.wait(lambda: tuning.tab.pairs.list.count() == 1)
-    text = tuning.tab.pairs.list.item(0).text()
-    assert "Enter the patient's severity" in text
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+    tuning.tab.pairs.list.item(0).setCheckState(Qt.CheckState.Unchecked)
     assert "Tick at least one image" in tuning.said
-    tuning.know()
+    tuning.tab.pairs.list.item(0).setCheckState(Qt.CheckState.Checked)
     tuning.wait(tuning.tab.foot.button.isEnabled)
     tuning.desk.dock._session.set_model(None)
     assert "Open a model" in tuning.said
 
 
-def test_a_driver_that_no_ticked_pair_knows_is_asked_for(
+def test_a_driver_that_no_ticked_pair_knows_is_told_before_start(
     tuning: TuningDesk, models: dict[str, LoadedModel]
 ) -> None:
     (severity,) = models["fundus"].card.attributes
@@ -65,14 +65,47 @@ def test_a_driver_that_no_ticked_pair_knows_is_asked_for(
     models["two"] = LoadedModel(models["fundus"].network, card, "dmoe-vit")
     tuning.desk.load("two")
     tuning.open()
-    assert not tuning.tab.foot.button.isEnabled()
-    assert tuning.said == (
-        "The sex is known of no ticked image, but drives the model: enter the "
-        "patient's in the Segment tab."
-    )
+    facts = tuning.tab.tune.facts
+    told = "The sex is known of no ticked image, but drives the model: nothing is "
+    told += "learnt of its values. Enter the patient's in the Segment tab, if you know"
+    tuning.wait(lambda: told in facts.text())
+    assert tuning.tab.foot.button.isEnabled()
     session, image = tuning.desk.session, tuning.viewer.layers["retina"]
     session.set_patient(image, session.patient_of(image).with_value("Gender", "F"))
-    tuning.wait(lambda: "no ticked image" not in tuning.said)
+    tuning.wait(lambda: "no ticked image" not in facts.text())
+
+
+def test_routers_alone_are_not_tuned_where_nothing_is_known(
+    make_tuning: Callable[..., TuningDesk],
+) -> None:
+    tuning = make_tuning()
+    tuning.paint()
+    tuning.open()
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+    tuning.tab.tune.presets.button(0).click()
+    assert not tuning.tab.foot.button.isEnabled()
+    assert tuning.said.startswith("Routers learn only where the severity is known")
+    tuning.know()
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+
+
+def test_steps_follow_from_the_ticked_cases_until_somebody_sets_them(
+    tuning: TuningDesk,
+) -> None:
+    tuning.open()
+    facts = tuning.tab.tune.facts
+    assert facts.text().startswith("40 steps in 10 rounds")
+    assert "1 case teaches what that image looks like" in facts.text()
+    tuning.viewer.add_image(tuning.viewer.layers["retina"].data.copy(), name="other")
+    tuning.paint("other")
+    tuning.wait(lambda: facts.text().startswith("60 steps in 10 rounds"))
+    assert "2 cases teach how such images look" in facts.text()
+    form = tuning.tab.advanced.form
+    assert form is not None
+    form.inputs["epochs"].value = 3
+    tuning.wait(lambda: facts.text().startswith("18 steps in 3 rounds"))
+    tuning.tab.pairs.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert facts.text().startswith("18 steps in 3 rounds")
 
 
 @pytest.mark.parametrize(("value", "words"), [(0, "Paint rim"), (9, "Label 9")])
@@ -160,7 +193,8 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     tuning.paint()
     tuning.open()
     facts = tuning.tab.tune.facts
-    assert facts.text() == "80 steps in 8 rounds; how long is known once it runs"
+    work_said = "40 steps in 10 rounds; how long is known once it runs"
+    assert facts.text().splitlines()[0] == work_said
     process = tuning.start()
 
     def goes_on(at_: float, part: str, done: int, total: int) -> None:
@@ -180,20 +214,20 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     goes_on(2.4, "guard", 12, 12)
     for done in range(1, 14):  # at the usual paces of planes
         goes_on(2.4 + 0.2 * done, "before", done, 13)
-    assert "about 1 min left" in tuning.said  # 80 steps of 0.8 s, and 13 cases
-    for done in range(1, 81):
-        goes_on(5 + 2.4 * done, "training", done, 80)
+    assert "left" in tuning.said  # 40 steps of 0.8 s, and 13 cases
+    for done in range(1, 41):
+        goes_on(5 + 2.4 * done, "training", done, 40)
     process.train()
     for done in range(1, 14):
-        goes_on(197 + 0.2 * done, "after", done, 13)
+        goes_on(101 + 0.2 * done, "after", done, 13)
     process.finish(*BETTER)
     tuning.wait_for(State.DONE)
-    # Drawing 2.4 s, 80 steps of 2.4 s, 13 cases of 0.2 s before and after.
-    assert facts.text() == "80 steps in 8 rounds, about 3 min"
+    # Drawing 2.4 s, 40 steps of 2.4 s, 13 cases of 0.2 s before and after.
+    assert facts.text().splitlines()[0] == "40 steps in 10 rounds, about 2 min"
     tuning.desk.click(tuning.tab.outcome.discard_button)
     process = tuning.start()
-    goes_on(200, "guard", 0, 12)
-    assert "about 3 min left" in tuning.said  # at once
+    goes_on(104, "guard", 0, 12)
+    assert "about 2 min left" in tuning.said  # at once
 
 
 def test_stop_saves_and_can_be_resumed_compared_or_discarded(

@@ -216,12 +216,13 @@ def test_what_cannot_be_trained_on_is_said(
     assert not pair.is_chosen
 
 
-def test_an_unknown_driver_is_asked_for(session: Session) -> None:
+def test_an_unknown_driver_keeps_no_pair_from_training(session: Session) -> None:
     image = open_image(session)
     session.set_patient(image, Patient())
     session.viewer.add_labels(painted(), name="retina labels")
     (pair,) = pairs_of(session)
-    assert "Enter the patient's severity" in pair.problem
+    assert (pair.problem, pair.patient) == ("", "severity unknown")
+    assert pair.is_chosen
     session.set_patient(image, Patient(severity="T4"))
     assert "does not know that severity" in pairs_of(session)[0].problem
 

@@ -219,7 +219,8 @@ def _table(
     of_columns = read.columns.notices(drivers)
     said = [notice for notice in read.notices if notice not in of_columns]
     notices = *said, *read.columns.kept_notices()
-    return Cohort(tuple(rows), notices, read.table.name, problems=tuple(problems))
+    told, header = (notices, read.table.name), read.columns.header
+    return Cohort(tuple(rows), *told, problems=tuple(problems), header=header)
 
 
 def _telling_nobody(row: CohortRow) -> CohortRow:

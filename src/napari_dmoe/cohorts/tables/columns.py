@@ -49,6 +49,10 @@ LABEL_COLUMNS = (
     *("label", "mask", "masks", "segmentation", "segmentations", "label_path"),
     *("labels_path", "mask_path", "mask_file", "mask_name", "mask_id", "label_file"),
     *("segmentation_path", "segmentation_file", "ground_truth", "annotation"),
+    *("annotations", "annotation_path", "annotation_file", "ground_truth_path"),
+    *("gt", "gt_path", "gt_file", "gt_mask", "truth", "target", "seg", "seg_path"),
+    *("image_mask", "mask_image", "mask_filename", "label_name", "label_filename"),
+    *("lesion_mask", "lesion_masks", "lesion_segmentation", "disc_mask", "organ_mask"),
 )
 """Columns that may tell the labels' file, as far as there are such files."""
 
@@ -228,6 +232,17 @@ class Columns:
             *([f"columns read: {_listed(said)}"] if said else []),
             *_unused(unknown, left, drivers),
         ]
+
+
+def columns_told(header: Iterable[str]) -> str:
+    """Return the names of a table's columns, the first of many, for an error.
+
+    Examples
+    --------
+    >>> columns_told(["id", "picture", ""])
+    'id, picture'
+    """
+    return _listed([_shown(name) for name in header if name])
 
 
 def columns_of(

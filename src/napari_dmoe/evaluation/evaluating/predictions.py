@@ -228,10 +228,7 @@ def _files(cohort: Cohort, predictions: Path | None) -> FoundPredictions:
             raise CohortError(
                 f"{cohort.title} has no column of predictions: give a folder of masks"
             )
-    if all(row.labels is None for row in cohort.rows):
-        raise CohortError(
-            f"{cohort.title} has no labels: masks can only be scored beside a truth"
-        )
+    cohort.refuse_without_labels(": masks can only be scored beside a truth")
     pairs = zip(cohort.rows, found.of_cases, strict=True)
     if any(path and row.labels and path.samefile(row.labels) for row, path in pairs):
         raise CohortError(

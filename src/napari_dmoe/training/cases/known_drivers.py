@@ -1,7 +1,8 @@
 """What is known of what drives a model, in the cases that it is to be trained on.
 
-A case of which one driver is known can be trained on; one of which none is cannot, but
-can still be measured. What was left out is told, and no attribute stays unknown unsaid.
+A case of which nothing is known teaches all but the routers of values: it is routed as
+:mod:`napari_dmoe.training.cases.unknown_drivers` says, unless such cases are to be left
+out. Either is told, and no attribute stays unknown unsaid.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from napari_dmoe.training.cases.annotation import TrainingError
 
 
 def refuse_unknown_attributes(cases: Sequence[Case], card: ModelCard) -> None:
-    """Refuse to train on cases that never say one of a card's attributes.
+    """Refuse to train a new model on cases that never say one of its attributes.
 
     No image is read for that where a table tells it. Its routers would stay as they
     are, while the model's card says that they drive it.
@@ -63,17 +64,30 @@ class Trainable:
     notices: list[str] = field(default_factory=list)
 
 
-def trainable(cases: Sequence[Case], card: ModelCard) -> Trainable:
-    """Return the cases of which a driver is known; all where nothing drives the model.
+def trainable(
+    cases: Sequence[Case],
+    card: ModelCard,
+    *,
+    unknown: str = "mix",
+    is_first: bool = False,
+) -> Trainable:
+    """Return the cases that are trained on; all where nothing drives the model.
+
+    `unknown` is what becomes of those of which no driver is known: ``"mix"`` and
+    ``"draw"`` train on them, ``"leave-out"`` does not; `is_first` is whether the model
+    is new, and leaves out what it does not know of a case beside what it knows.
 
     Raises
     ------
     TrainingError
-        When no case has a known driver.
+        When no case would be left.
     """
     attributes, patients = card.attributes, patients_of(cases)
     if not attributes or not patients:
         return Trainable(cases, range(len(cases)))
+    if unknown != "leave-out":
+        told = _unknown_in_some(patients, card, unknown, is_first)
+        return Trainable(cases, range(len(cases)), told)
     places = [
         place
         for place, patient in enumerate(patients)
@@ -84,32 +98,56 @@ def trainable(cases: Sequence[Case], card: ModelCard) -> Trainable:
         be, drive = ("is", "drives") if len(attributes) == 1 else ("are", "drive")
         whose = f"case {cases[0].id}" if len(cases) == 1 else "all cases"
         raise TrainingError(
-            f"{whose}: {drivers} {be} not known, but {drive} the model: fill it in, or "
-            "train on other cases"
+            f"{whose}: {drivers} {be} not known, but {drive} the model, and such cases "
+            "are to be left out: fill it in, or let unknown drivers be mixed"
         )
     n_without = len(patients) - len(places)
+    kept = [patients[place] for place in places]
+    of_kept = _unknown_in_some(kept, card, unknown, is_first)
     if not n_without:
-        return Trainable(cases, places, _unknown_in_some(patients, card))
+        return Trainable(cases, places, of_kept)
     neither = f"neither {' nor '.join(a.label.lower() for a in attributes)} is known"
     why = neither if len(attributes) > 1 else f"{drivers} is not known"
     be = "is" if n_without == 1 else "are"
     told = f"{n_without:,} of {len(patients):,} cases {be} left out of the training"
-    kept = [patients[place] for place in places]
-    notices = [f"{told}: {why} of them", *_unknown_in_some(kept, card)]
+    notices = [f"{told}: {why} of them", *of_kept]
     return Trainable(Selection(cases, places), places, notices)
 
 
-def _unknown_in_some(patients: Sequence[Patient], card: ModelCard) -> list[str]:
-    told = []
-    for attribute in card.attributes:
-        n = sum(not _knows(patient, attribute) for patient in patients)
-        if n:
+_ROUTED = {
+    "mix": "the routers of its values are mixed there, by their shares",
+    "draw": "one of its values is drawn there at each step, by their shares",
+    "leave-out": "the routers of its values are mixed there, by their shares",
+}
+
+
+def _unknown_in_some(
+    patients: Sequence[Patient], card: ModelCard, unknown: str, is_first: bool
+) -> list[str]:
+    """Say which attributes are not known of how many cases, and what is done there."""
+    told, how = [], _ROUTED[unknown]
+    if is_first and len(card.attributes) > 1:
+        beside = "none of its routers is chosen there beside what is known"
+        how = beside if unknown == "leave-out" else f"{beside}, else {how}"
+    for attribute, n in zip(card.attributes, n_unknown(patients, card), strict=True):
+        label, of = attribute.label.lower(), f"{len(patients):,}"
+        if n == len(patients):
+            cases = f"any of the {of} cases" if n > 1 else "the case"
             told.append(
-                f"{attribute.label.lower()} is not known in {n:,} of "
-                f"{len(patients):,} cases that are trained on: they choose none of its "
-                "routers"
+                f"{label} is not known in {cases} trained on: nothing is learnt of its "
+                f"values, and {how}"
+            )
+        elif n:
+            told.append(
+                f"{label} is not known in {n:,} of {of} cases that are trained on: "
+                f"{how}"
             )
     return told
+
+
+def n_unknown(patients: Sequence[Patient], card: ModelCard) -> list[int]:
+    """Return of how many patients each of a card's attributes is not known."""
+    return [sum(not _knows(p, a) for p in patients) for a in card.attributes]
 
 
 def values_without_cases(

@@ -51,15 +51,15 @@ def read_pool(
     n_channels: int | None = None,
     annotation: Annotation = EVERYTHING,
     reading: LabelReading | None = None,
-    to_measure: bool = False,
+    may_be_unknown: bool = False,
     progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks; `progress` is told after each.
 
     `n_channels` are those that the network takes, by default 3 of planes and 1 of
     volumes; as in a run, a plane of one channel is repeated to as many. `reading` reads
-    the labels, where pools of one cohort share it. Of cases that are only there
-    `to_measure`, no driver need be known.
+    the labels, where pools of one cohort share it. Of cases that
+    are measured or mixed, no driver need be known: it `may_be_unknown`.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def read_pool(
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
         labels.append(torch.from_numpy(_in_place(drawn, prepared)))
         pictures.append(_picture(prepared))
-        categories.append(category_of(case, card, may_be_unknown=to_measure))
+        categories.append(category_of(case, card, may_be_unknown=may_be_unknown))
         whose = (case.patient, case.id, case.subject)
         volume = _sample_ml(case.image, prepared.grid)
         known.append((*whose, case.phantom, case.is_altered, volume))

@@ -22,6 +22,7 @@ from napari_dmoe.models.training_images import (
     spread_of,
 )
 from napari_dmoe.training.cases.pool import Pool
+from napari_dmoe.training.cases.unknown_drivers import mixed_routers
 
 MOST_IMAGES = 512
 """Cases that are looked at, evenly over all of them."""
@@ -190,7 +191,7 @@ def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
     """Return the mean gates (E,) of each block for one case, as a run sees it."""
     chosen = torch.tensor([number])
     images, _ = pool.whole(chosen)
-    category = pool.category[chosen]
+    category = mixed_routers(pool.category[chosen], loaded.card, was_trained=False)
     device = next(loaded.module.parameters()).device
 
     def blocks(rows: Tensor) -> tuple[Tensor, ...]:

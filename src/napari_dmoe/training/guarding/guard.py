@@ -23,6 +23,7 @@ from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
 from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.cohorts.layouts.opening import usable_cohort
+from napari_dmoe.cohorts.tables.columns import columns_told
 from napari_dmoe.evaluation.groups.membership import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.naming import as_known
@@ -136,8 +137,9 @@ def guard_cases(
     places = [i for i, row in enumerate(cohort.rows) if row.labels is not None]
     if not places:
         raise TrainingError(
-            f"{guard.title} has no labels, so that nothing can be compared with them: "
-            "choose a guard with labels, or none"
+            f"{guard.title} has no labels, so that nothing can be compared with them "
+            f"(its columns: {columns_told(cohort.header) or 'none'}): choose a guard "
+            "with labels, or none"
         )
     reading = LabelReading(card.classes, unlabelled=IGNORED, is_stated=False)
     rows, notices = tuple(cohort.rows[i] for i in places), cohort.notices

@@ -90,7 +90,8 @@ class FixedRouters:
     Raises
     ------
     TrainingError
-        When a router that is named does not exist, or no case chooses any of them.
+        When a router that is named does not exist, or no case chooses any of them and
+        nothing else is trained.
     """
 
     def __init__(self, network: nn.Module, train: str, used: Iterable[int]) -> None:
@@ -110,8 +111,11 @@ class FixedRouters:
                     f"router {max(named)} does not exist: there are {len(parameter)}, "
                     "counted from 0"
                 )
-            if not free:
-                raise TrainingError("no case chooses a router that is to be trained")
+            if not free and (named or _are_routers_alone(network)):
+                raise TrainingError(
+                    "no case chooses a router that is to be trained, and nothing else "
+                    "is: give cases whose value is known, or train the decoder, too"
+                )
             self.learning = frozenset(free)
             rows = torch.tensor([r for r in range(len(parameter)) if r not in free])
             if len(rows):
@@ -123,6 +127,12 @@ class FixedRouters:
         """Put them back after a step of the optimiser."""
         for parameter, rows, values in self._kept:
             parameter[rows] = values
+
+
+def _are_routers_alone(network: nn.Module) -> bool:
+    """Say whether nothing but routers is trained."""
+    named = network.named_parameters()
+    return all(_matches(name, ROUTERS) for name, p in named if p.requires_grad)
 
 
 def is_router(name: str) -> bool:

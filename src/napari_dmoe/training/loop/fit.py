@@ -24,6 +24,7 @@ from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError, refuse_unknown_values
 from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
+from napari_dmoe.training.facts.card_facts import is_new
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.learning.selection import training_mode
@@ -81,7 +82,7 @@ def fit(
         Where to start from, with its card. It is not changed.
     cases : sequence of Case
         What to train on; each needs labels. Cases of which nothing is known that drives
-        the model are left out, and told.
+        the model are told; the settings say whether they are left out.
     settings : TrainSettings
         How to train. The seed decides every draw, dropout and gating noise included.
     held_out : sequence of Case
@@ -186,7 +187,8 @@ def fit_cohort(
     ------
     TrainingError
         When there are no cases; when one of the card's attributes is not known in any
-        that is trained on; and as :func:`fit` does.
+        that is trained on, of a new model or where such cases are to be left out; and
+        as :func:`fit` does.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
@@ -195,7 +197,9 @@ def fit_cohort(
     refuse_unknown_values(cases, [*looked_at.values()])
     patients = patients_of(cases)
     training, held_out = hold_out_cases(cases, patients, by, settings)
-    refuse_unknown_attributes(training, loaded.card)
+    is_first = is_new(loaded.card, is_fine_tuned=bool(loaded.sha256))
+    if is_first or settings.unknown_drivers == "leave-out":
+        refuse_unknown_attributes(training, loaded.card)
     of_table = cases.notices if isinstance(cases, Cohort) else ()
     return fit(
         loaded,

@@ -32,7 +32,7 @@ from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.same_pictures import Kind, without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.facts.card_facts import is_new
+from napari_dmoe.training.facts.card_facts import is_new, was_trained
 from napari_dmoe.training.facts.data_facts import (
     Shown,
     began_from,
@@ -74,7 +74,8 @@ def prepare_run(
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
-    usable = trainable(cases, card)
+    how = settings.unknown_drivers
+    usable = trainable(cases, card, unknown=how, is_first=not was_trained(loaded))
     if is_new(card, is_fine_tuned=bool(loaded.sha256)):
         rehearsed = 0  # a model that nothing trained has not seen them
     rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
@@ -160,8 +161,10 @@ def _read(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
+    pool = read(cases, may_be_unknown=settings.unknown_drivers != "leave-out")
+    watched: Pool | None = (
+        read(held_out, may_be_unknown=True) if len(held_out) else None
+    )
     _check_labels(reading)
     _check_foreground(pool, card)
     apart = without_leaks(pool, watched)

@@ -17,9 +17,10 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.training.cases.known_drivers import n_unknown
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
-from napari_dmoe.training.facts.card_facts import with_facts
+from napari_dmoe.training.facts.card_facts import was_trained, with_facts
 from napari_dmoe.training.facts.case_counts import (
     learnt_from,
     routers_left,
@@ -113,9 +114,7 @@ class Run:
     @property
     def was_trained(self) -> bool:
         """Whether the start was trained before, as far as anybody says."""
-        facts = self.start.card.training
-        is_counted = facts.n_cases is not None or facts.n_per_value is not None
-        return bool(self.start.sha256) or is_counted
+        return was_trained(self.start)
 
     @property
     def is_over(self) -> bool:
@@ -214,6 +213,9 @@ class Run:
             self.start.card,
             cases_per_router=self._new_per_router,
             images=self.images,
+            unknown=n_unknown(
+                self.pool.patients[: len(self.pool) - self.rehearsed], self.start.card
+            ),
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
             held_out=self.measured.held_out if self.measured else "cases",

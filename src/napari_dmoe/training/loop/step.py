@@ -9,8 +9,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.training.cases.unknown_drivers import drawn_routers, mixed_routers
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.loop.history import Diverged
 from napari_dmoe.training.loop.run import Run
@@ -63,30 +62,13 @@ def _batch(run: Run, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
 
 
 def _routers(run: Run, category: Tensor) -> Tensor:
-    """Return what cases are routed by, for the network: routers (B, A), or shares.
-
-    What a new model does not know of a case is left out. One that was trained before,
-    or that has new routers, was never meant to run without an attribute: there an
-    unknown one is the mean of its values' routers, by the shares that are mixed.
-    """
-    if not run.was_trained or not (category == LEFT_OUT).any():
-        return category
-    return router_shares(category, run.counted_card)
-
-
-def router_shares(category: Tensor, card: ModelCard) -> Tensor:
-    """Return the share (B, R) of each router for routers (B, A), -1 being unknown."""
-    shares = torch.zeros(len(category), card.n_routers)
-    part = 1 / len(card.attributes)
-    for attribute, first, column in zip(
-        card.attributes, card.first_routers, category.T, strict=True
-    ):
-        is_known = column != LEFT_OUT
-        shares[is_known, column[is_known]] += part
-        mixed = torch.tensor(card.shares(attribute.name))
-        own = slice(first, first + len(attribute.values))
-        shares[~is_known, own] += part * mixed
-    return shares
+    """Return what cases are routed by, for the network: routers (B, A), or shares."""
+    card, was_trained = run.counted_card, run.was_trained
+    if run.settings.unknown_drivers == "draw":
+        return drawn_routers(
+            category, card, generator=run.generator, was_trained=was_trained
+        )
+    return mixed_routers(category, card, was_trained=was_trained)
 
 
 def _precision(settings: TrainSettings) -> torch.autocast:

@@ -89,13 +89,14 @@ def cohort_of(
     Raises
     ------
     CohortError
-        When it cannot be read, or has no such column.
+        When it cannot be read, has no such column, or no labels.
     """
     groups = (settings.group_by or "").split(",")
     used = [*drivers, *(name.strip() for name in groups if name.strip())]
     cohort = usable_cohort(
         task.cohort, subject=task.subject, drivers=used, columns=task.columns
     )
+    cohort.refuse_without_labels(" to train on")
     for notice in cohort.notices:
         notices.note(notice)
     return cohort

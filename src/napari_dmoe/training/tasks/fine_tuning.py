@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,9 +34,14 @@ from napari_dmoe.training.tasks.chosen import Notices, cohort_of, settings_of
 from napari_dmoe.training.tasks.guard_option import guard_named
 from napari_dmoe.training.tasks.guarded import CANNOT_TELL, GuardedFolder, Watch
 from napari_dmoe.training.tasks.widening import new_drivers, widened
+from napari_dmoe.training.tuning.few_cases import what_so_many_can_do
+from napari_dmoe.training.tuning.presets import fine_tuning
 
 if TYPE_CHECKING:
     from napari_dmoe.training.tasks.task import TrainingTask
+
+OWN_PRESET = "fine-tune"
+"""The settings that a tuning has unless others are named."""
 
 TUNING = "tuning"
 """Where the report stands in the record of a tuned model."""
@@ -67,13 +72,15 @@ def fine_tuned(
     if task.start is None:
         raise TrainingError("fine-tuning needs a checkpoint to start from")
     loaded = load_checkpoint(task.start, task.card)
-    own = settings_of(task, preset("fine-tune"))
+    own = settings_of(task, preset(OWN_PRESET))
     drivers = [a.name for a in loaded.card.attributes]
     drivers += new_drivers(task)
     cases = cohort_of(task, drivers, own, notices=folder.notices)
     new = widened(loaded, cases, task, annotation=_annotation(own))
     changes = {} if new.train is None else {"train": new.train}
-    settings = settings_of(task, preset("fine-tune", **changes))
+    settings = _settings(task, new.loaded.card, len(cases), changes)
+    for notice in _told_of(settings, len(cases)):
+        folder.notices.note(notice)
     start = in_mode(new.loaded, task.mode)
     # Looking at a guard and measuring it may take long: a mistake is told before.
     _check(start, cases, settings)
@@ -112,6 +119,30 @@ def fine_tuned(
     return _with_report(fitted, report), report
 
 
+def _settings(
+    task: TrainingTask, card: ModelCard, n_cases: int, changes: Mapping[str, str]
+) -> TrainSettings:
+    """Return a task's settings, with what follows from its cases where it is open."""
+    if task.preset not in (None, OWN_PRESET):
+        return settings_of(task, preset(OWN_PRESET, **changes))
+    own = fine_tuning(card, n_cases, **{**changes, **task.settings})
+    return settings_of(task.model_copy(update={"preset": None}), own)
+
+
+def _told_of(settings: TrainSettings, n_cases: int) -> Iterator[str]:
+    """Say what so many cases can do, and how long is trained on them."""
+    if said := what_so_many_can_do(n_cases):
+        yield said
+    if settings.steps_per_epoch is None:
+        return
+    steps = settings.epochs * settings.steps_per_epoch
+    cases = f"{n_cases:,} case{'s' * (n_cases != 1)}"
+    held = "none of them is held out, and the last round is kept"
+    if settings.hold_out == "cases" and settings.keep == "best":
+        held = f"one in {settings.hold_out_every} is held out to choose the round by"
+    yield f"{cases}: {steps:,} steps in {settings.epochs} rounds; {held}"
+
+
 def _annotation(settings: TrainSettings) -> Annotation:
     is_sliced = settings.annotated == "slices"
     return Annotation(settings.unlabelled, settings.background, is_sliced)
@@ -120,7 +151,8 @@ def _annotation(settings: TrainSettings) -> Annotation:
 def _check(loaded: LoadedModel, cases: Sequence[Case], settings: TrainSettings) -> None:
     """Refuse what needs no image to be refused."""
     refuse_unknown_values(cases, loaded.card.attributes)
-    refuse_unknown_attributes(cases, loaded.card)
+    if settings.unknown_drivers == "leave-out":
+        refuse_unknown_attributes(cases, loaded.card)
     select(copy.deepcopy(loaded.module), settings.train)
 
 

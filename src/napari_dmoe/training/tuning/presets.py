@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.training.tuning.few_cases import choice_for, rounds_for
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -23,54 +25,51 @@ class TuningPreset:
         When to take it.
     train : str
         See :func:`napari_dmoe.training.learning.selection.select`.
-    epochs, steps : int
-        Rounds, and steps of the optimiser in each; it is measured after every round.
     learning_rate : float
         Largest learning rate.
+    share : float
+        Of the steps that so many cases are good for, how many are taken: see
+        :func:`napari_dmoe.training.tuning.few_cases.steps_for`.
     """
 
     title: str
     description: str
     train: str
-    epochs: int
-    steps: int
     learning_rate: float
+    share: float = 1.0
 
 
 PRESETS: Mapping[str, TuningPreset] = {
     "quick": TuningPreset(
         "quick: routers",
         "Only which experts are asked, for the patients' values; everything else stays "
-        "bit for bit. Changes least.",
+        "bit for bit. Changes least, and needs values that are known.",
         "routers",
-        epochs=5,
-        steps=8,
         learning_rate=1e-3,
+        share=0.5,
     ),
     "balanced": TuningPreset(
         "balanced: routers + decoder",
         "The routers, and how the mask is drawn from what the experts found.",
         "routers,decoder",
-        epochs=8,
-        steps=10,
         learning_rate=3e-4,
     ),
     "all": TuningPreset(
         "all",
-        "Everything. Learns most from many cases, and forgets most with few.",
+        "Everything. Learns most, above all from images unlike those that the model "
+        "was trained on.",
         "everything",
-        epochs=10,
-        steps=12,
-        learning_rate=1e-4,
+        learning_rate=3e-4,
     ),
 }
 """By name, from the least that is changed to the most."""
 
-DEFAULT_PRESET = "balanced"
+DEFAULT_PRESET = "all"
+"""What learnt most from one and from ten photographs: ``docs/fine-tune.md``."""
 
 
-def tuning_settings(name: str, card: ModelCard) -> TrainSettings:
-    """Return the settings of a preset for a model.
+def tuning_settings(name: str, card: ModelCard, n_cases: int = 1) -> TrainSettings:
+    """Return the settings of a preset for a model and so many cases.
 
     A baseline without routers has nothing that "quick" could train: its decoder is.
 
@@ -87,13 +86,12 @@ def tuning_settings(name: str, card: ModelCard) -> TrainSettings:
     from napari_dmoe.training.settings import TrainSettings
 
     chosen = PRESETS[name]
-    train = chosen.train
+    train, batch = chosen.train, batch_for(card.dims)
     if card.n_routers == 0:
         train = "everything" if train == "everything" else "decoder"
     return TrainSettings(
-        epochs=chosen.epochs,
-        steps_per_epoch=chosen.steps,
-        batch=2 if card.dims == 3 else 4,
+        **rounds_for(n_cases, batch, share=chosen.share),
+        batch=batch,
         learning_rate=chosen.learning_rate,
         train=train,
         dropout=0.0,
@@ -103,3 +101,42 @@ def tuning_settings(name: str, card: ModelCard) -> TrainSettings:
         augmentation=FullerAugmentSettings(),
         device="auto",
     )
+
+
+def fine_tuning(card: ModelCard, n_cases: int, **stated: Any) -> TrainSettings:
+    """Return the settings of ``fine-tune`` for a model and a cohort of so many cases.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's.
+    n_cases : int
+        Cases of the cohort, those included that are to be held out.
+    **stated
+        Fields that somebody stated. They go before what follows from the cases, and
+        with one of them all that is of its kind: how long, and what is held out.
+
+    Raises
+    ------
+    SettingsError
+        For a field that does not exist, or a value out of bounds.
+    """
+    from napari_dmoe.training.settings import preset
+
+    batch = stated.get("batch", batch_for(card.dims))
+    own: dict[str, Any] = {"batch": batch}
+    if not stated.keys() & _LENGTH and isinstance(batch, int) and batch > 0:
+        own |= rounds_for(n_cases, batch)
+    if not stated.keys() & _CHOICE:
+        own |= choice_for(n_cases, card.dims)
+    return preset("fine-tune", **{**own, **stated})
+
+
+_LENGTH = {"epochs", "steps_per_epoch", "accumulate"}
+_CHOICE = {"hold_out", "hold_out_every", "keep", "patience", "evaluate_every"}
+_CHOICE |= {"sampling"}  # which may need held-out cases
+
+
+def batch_for(dims: int) -> int:
+    """Return how many cases a step sees: volumes are large."""
+    return 2 if dims == 3 else 4

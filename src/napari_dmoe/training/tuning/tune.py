@@ -120,7 +120,8 @@ def tune(
         For a loss that is no finite number.
     """
     settings, trained = _settled(settings, len(cases)), (*cases, *replay)
-    refuse_unknown_attributes(trained, loaded.card)
+    if settings.unknown_drivers == "leave-out":
+        refuse_unknown_attributes(trained, loaded.card)
     guard = guard or Guard()
     pacing = partial(
         Pacing.of,

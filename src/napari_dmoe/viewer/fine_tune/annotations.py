@@ -26,19 +26,16 @@ if TYPE_CHECKING:
     from napari_dmoe.training.cases.annotation import Annotation
 
 
-def drivers_of(card: ModelCard, patient: Patient) -> tuple[str, str]:
-    """Say the drivers' values, and why nothing can be learnt without any."""
+def drivers_of(card: ModelCard, patient: Patient) -> str:
+    """Say the drivers' values."""
     if not card.attributes:
-        return "everybody alike", ""
+        return "everybody alike"
     known = {a.label.lower(): a.value_of(patient) for a in card.attributes}
-    said = ", ".join(f"{k} {_text(v)}" for k, v in known.items())
-    if all(value is None for value in known.values()):
-        return said, f"Enter the patient's {' or '.join(known)} in the Segment tab."
-    return said, ""
+    return ", ".join(f"{k} {_text(v)}" for k, v in known.items())
 
 
 def unknown_in_all(card: ModelCard, patients: Sequence[Patient]) -> str:
-    """Say which driver is known of nobody, so that nothing would train its routers."""
+    """Say which driver is known of nobody, so that nothing trains its routers."""
     absent = [
         each.label.lower()
         for each in card.attributes
@@ -49,8 +46,20 @@ def unknown_in_all(card: ModelCard, patients: Sequence[Patient]) -> str:
     names = " and ".join(absent)
     be, drive = ("is", "drives") if len(absent) == 1 else ("are", "drive")
     return (
-        f"The {names} {be} known of no ticked image, but {drive} the model: enter the "
-        "patient's in the Segment tab."
+        f"The {names} {be} known of no ticked image, but {drive} the model: nothing is "
+        "learnt of its values. Enter the patient's in the Segment tab, if you know it."
+    )
+
+
+def nothing_to_route_by(card: ModelCard, patients: Sequence[Patient]) -> str:
+    """Say why routers alone cannot be tuned: no driver is known of anybody."""
+    known = (a.value_of(p) is not None for a in card.attributes for p in patients)
+    if not card.attributes or any(known):
+        return ""
+    names = " or ".join(each.label.lower() for each in card.attributes)
+    return (
+        f"Routers learn only where the {names} is known: enter the patient's in the "
+        "Segment tab, or tune the decoder, too."
     )
 
 
@@ -69,6 +78,8 @@ class Content:
     """Why nothing can be learnt from it; empty where it can."""
     has_foreground: bool = False
     """Whether anything but background is painted."""
+    n_frames: int = 1
+    """In how many planes, or volumes for a 3D model."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ def content_of(
     n = found.n_frames
     if n > 1:
         said += f" · {n} {'frames' if card.dims == 2 else 'volumes'}"
-    return Content(said, has_foreground=bool(names))
+    return Content(said, has_foreground=bool(names), n_frames=max(1, n))
 
 
 def _no_class(label: int, card: ModelCard) -> str:

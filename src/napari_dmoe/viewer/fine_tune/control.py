@@ -19,13 +19,15 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
-from napari_dmoe.viewer.fine_tune.words import measured_on
+from napari_dmoe.viewer.fine_tune.words import before_start, measured_on
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import BUSY
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+
+    from napari_dmoe.training.settings import TrainSettings
 
 _LAYOUT_MS = 50  # until then Qt has laid out the table
 
@@ -56,6 +58,7 @@ class FineTuneControl(TabControl):
             owner=tab,
         )
         self._changes = ChangesSinceStart(self)
+        self._proposed: TrainSettings | None = None
         self._connect()
         self._on_model()
 
@@ -104,11 +107,28 @@ class FineTuneControl(TabControl):
         self._show()
 
     def _on_preset(self) -> None:
-        model = self._session.model
-        if model is not None:
-            settings = tuning_settings(self.tab.tune.preset, model.card)
+        settings = self._usual()
+        if settings is not None:
             self.tab.advanced.show_settings(settings)
+            self._proposed = self.tab.advanced.value()
         self._show_facts()
+        self._show_ready()
+
+    def _usual(self) -> TrainSettings | None:
+        """Return the settings of the chosen preset for the ticked cases."""
+        model, n_cases = self._session.model, max(1, self.pairs.n_cases)
+        if model is None:
+            return None
+        return tuning_settings(self.tab.tune.preset, model.card, n_cases)
+
+    def _follow_cases(self) -> None:
+        """Propose other steps for other cases, unless somebody set something."""
+        usual, now = self._usual(), self.tab.advanced.value()
+        if usual is None or now is None or now != self._proposed:
+            return
+        steps = usual.epochs, usual.steps_per_epoch
+        if steps != (now.epochs, now.steps_per_epoch):
+            self._on_preset()
 
     def _on_advanced(self) -> None:
         self._show_facts()
@@ -121,6 +141,7 @@ class FineTuneControl(TabControl):
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
         self.tab.tune.offer_rehearsal(len(self.tuning.folder.rehearsed(numbers)))
+        self._follow_cases()
         self._show_facts()
         self._show_ready()
 
@@ -162,12 +183,18 @@ class FineTuneControl(TabControl):
             return "Open a model in the Segment tab first."
         if self._work.is_busy:
             return BUSY
-        if self.tab.advanced.value() is None:
+        settings = self.tab.advanced.value()
+        if settings is None:
             return "A setting under Advanced cannot be used."
-        return self.pairs.why_not() or self.guard.why_not()
+        is_routers = settings.train == "routers"
+        why_not = self.pairs.why_not() or (is_routers and self.pairs.why_no_routers())
+        return why_not or self.guard.why_not()
 
     def _show_facts(self) -> None:
-        self.tab.tune.show_facts(self.tune.work_to_come())
+        n_cases, unknown = self.pairs.n_cases, self.pairs.unknown()
+        self.tab.tune.show_facts(
+            before_start(self.tune.work_to_come(), n_cases, unknown)
+        )
 
     def _show_curves(self) -> None:
         tuning = self.tuning

@@ -79,6 +79,8 @@ class Pair:
     """Whether anything but background is painted."""
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it may be a real one."""
+    n_cases: int = 1
+    """Planes, or volumes for a 3D model, that are annotated: each is a case."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -143,7 +145,7 @@ class _Search:
 
     def _pair(self, image: Image, labels: Labels, bond: Bond) -> Pair:
         card, patient = self.card, self.session.patient_of(image)
-        drivers, unknown = drivers_of(card, patient)
+        drivers = drivers_of(card, patient)
         problem, found = self._problem(image), Content()
         if not problem:
             reading, found = self.annotation, MEASURED_LATER
@@ -158,9 +160,10 @@ class _Search:
             bond,
             drivers,
             found.said,
-            problem or unknown or patient_problem(card, patient) or found.problem,
+            problem or patient_problem(card, patient) or found.problem,
             has_foreground=found.has_foreground,
             phantom=self.session.phantom_of(image),
+            n_cases=found.n_frames,
         )
 
 

@@ -18,6 +18,7 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     Snapshot,
     look_through,
+    nothing_to_route_by,
     unknown_in_all,
 )
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs, labels_of
@@ -121,8 +122,24 @@ class PairsControl(Control):
             return "Tick at least one image that can be used."
         if not any(pair.has_foreground for pair in self.chosen):
             return "Every ticked image is only background: paint some structure first."
+        return ""
+
+    @property
+    def n_cases(self) -> int:
+        """How many cases the ticked pairs are: frames of a stack are one each."""
+        return sum(pair.n_cases for pair in self.chosen)
+
+    def unknown(self) -> str:
+        """Say which driver is known of no ticked image; nothing where each is."""
         model = self._session.model
-        return "" if model is None else unknown_in_all(model.card, self.patients)
+        if model is None or not self.chosen:
+            return ""
+        return unknown_in_all(model.card, self.patients)
+
+    def why_no_routers(self) -> str:
+        """Say why routers alone cannot be tuned; nothing where they can."""
+        model = self._session.model
+        return "" if model is None else nothing_to_route_by(model.card, self.patients)
 
     def see(self, is_seen: bool) -> None:
         """Keep up to date only while somebody looks: labels may be large."""

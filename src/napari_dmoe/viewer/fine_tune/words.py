@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_dmoe.estimate import in_words
 from napari_dmoe.evaluation.groups.membership import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.models.titles import subject_of
+from napari_dmoe.training.tuning.few_cases import what_so_many_can_do
 from napari_dmoe.viewer.checkpoints import GENERIC_CARD, TUNED
 from napari_dmoe.viewer.rows import Column, Line
 
@@ -59,6 +60,13 @@ def work_to_come(settings: TrainSettings, steps: int, seconds: float | None) -> 
     if seconds is not None:
         known = f", {in_words(seconds)}"
     return f"{steps} steps in {settings.epochs} rounds{known}"
+
+
+def before_start(work: str, n_cases: int, unknown: str) -> str:
+    """Say how much is trained, what so many cases can do, and what is not known."""
+    can_do = what_so_many_can_do(n_cases)
+    lines = work, f"{can_do}." if can_do else "", unknown
+    return "\n".join(filter(None, lines))
 
 
 def at_work(message: str) -> str:

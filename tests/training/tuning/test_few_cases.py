@@ -1,0 +1,109 @@
+"""How long so many cases are trained on, what is held out, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from training_cases import CARD, square, tiny_model
+
+from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.tasks.task import TrainingTask, run_task
+from napari_dmoe.training.tuning.few_cases import steps_for, what_so_many_can_do
+from napari_dmoe.training.tuning.presets import (
+    DEFAULT_PRESET,
+    fine_tuning,
+    tuning_settings,
+)
+
+
+def steps_of(settings: TrainSettings) -> int:
+    return settings.epochs * (settings.steps_per_epoch or 0)
+
+
+def test_few_cases_get_few_steps_and_many_are_seen_thirty_times() -> None:
+    steps = [steps_for(n, batch=4) for n in range(1, 400)]
+    assert steps == sorted(steps)
+    assert steps[:3] == [40, 60, 80]
+    assert steps[398] * 4 / 399 == pytest.approx(30, rel=0.01)
+
+
+@pytest.mark.parametrize("n", [1, 5, 10, 20, 50])
+def test_window_and_command_line_take_the_same_steps_and_rate(n: int) -> None:
+    window = tuning_settings(DEFAULT_PRESET, CARD, n)
+    command = fine_tuning(CARD, n)
+    same = ("epochs", "steps_per_epoch", "batch", "learning_rate", "train")
+    both = [[getattr(s, name) for name in same] for s in (window, command)]
+    assert both[0] == both[1]
+    assert window.augmentation == command.augmentation
+
+
+def test_cases_are_held_out_to_choose_by_from_ten_on_and_to_stop_by_from_twenty() -> (
+    None
+):
+    held = [
+        (s.hold_out, s.keep, s.patience)
+        for s in (fine_tuning(CARD, n) for n in (1, 9, 10, 19, 20))
+    ]
+    assert held == [
+        ("none", "last", None),
+        ("none", "last", None),
+        ("cases", "best", None),
+        ("cases", "best", None),
+        ("cases", "best", 4),
+    ]
+    volumes = CARD.model_copy(update={"dims": 3})
+    assert fine_tuning(volumes, 3).hold_out == "auto"  # slices cost no case
+    assert fine_tuning(volumes, 3).batch == 2
+
+
+def test_what_somebody_states_goes_before_what_follows_from_the_cases() -> None:
+    own = fine_tuning(CARD, 3, epochs=7)
+    assert (own.epochs, own.steps_per_epoch) == (7, None)
+    assert own.hold_out == "none"
+    own = fine_tuning(CARD, 3, hold_out="cases", patience=2)
+    assert (own.hold_out, own.keep, own.patience) == ("cases", "best", 2)
+    assert steps_of(own) == 80
+    assert fine_tuning(CARD, 100, batch=8).steps_per_epoch == 40
+
+
+@pytest.mark.parametrize(
+    ("n", "begins", "advises"),
+    [
+        (1, "1 case teaches what that image looks like", "Correct 5 others, better 10"),
+        (4, "4 cases teach how such images look", "Correct 10 or more, better 20"),
+        (10, "10 cases help on images of the same kind", "correct 20 or more"),
+    ],
+)
+def test_it_is_said_what_so_few_can_do(n: int, begins: str, advises: str) -> None:
+    said = what_so_many_can_do(n)
+    assert said.startswith(begins)
+    assert advises in said
+    assert what_so_many_can_do(11) == what_so_many_can_do(0) == ""
+
+
+def test_the_command_says_it_before_it_trains(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "start.safetensors", tiny_model())
+    write_cohort(tmp_path / "cohort", [square(i, "healthy") for i in range(2)])
+    told: list[str] = []
+    task = TrainingTask(
+        kind="fine-tune",
+        start=str(tmp_path / "start.safetensors"),
+        cohort=tmp_path / "cohort",
+        output=tmp_path / "out",
+        settings={"train": "decoder"},
+    )
+    outcome = run_task(task, on_notice=told.append)
+    assert what_so_many_can_do(2) in told
+    held = "none of them is held out, and the last round is kept"
+    assert f"2 cases: 60 steps in 10 rounds; {held}" in told
+    assert len(outcome.fitted.history) == 10
+    again = task.model_copy(
+        update={
+            "output": tmp_path / "other",
+            "settings": {"train": "decoder", "epochs": 2},
+        }
+    )
+    assert len(run_task(again).fitted.history) == 2
