@@ -1,11 +1,11 @@
 """How many images a model calls unlike those that it was trained on, as JSON.
 
-Run it with ``python benchmarks/unlike_training.py MODEL [FOLDER ...] [--other PATH ...]``:
-phantoms of a bundled model's kind that it never saw, and the images of the folders, are
-of the right kind; other things are shown kind by kind (see :mod:`foreign_pictures`), and
-the pictures of the folders after ``--other``. Of a volume there (CT, MR) a model of
-planes sees slices. ``--held-out FILE`` takes, of the folders that hold any, the images
-alone that ``train`` held out (its ``held_out.csv``), ``--most N`` N of each, evenly.
+Run it with ``python benchmarks/unlike_training.py MODEL [FOLDER ...] --other PATH``.
+Of the right kind are phantoms that a bundled model never saw, and the images of the
+folders. Other things are shown kind by kind (see :mod:`foreign_pictures`), and the
+pictures of the folders after ``--other``; of a volume there (CT, MR) a model of planes
+sees slices. ``--held-out FILE`` takes, of the folders that hold any, the images alone
+that ``train`` held out (its ``held_out.csv``), ``--most N`` N of each, evenly.
 With ``--before`` no network is run: it is what the dock says before a run.
 """
 

@@ -138,7 +138,7 @@ def _texture(grey: Tensor) -> Tensor:
 
 
 def _shades(planes: Tensor) -> Tensor:
-    """Return how colours vary: with the light, with each other, and from place to place.
+    """Return how colours vary: with the light, together, and from place to place.
 
     Colours are red and blue, each less green: how they and the grey value correlate,
     their spreads, and how much neighbours differ in them, both in decades.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -184,6 +185,17 @@ def test_of_many_images_the_card_says_how_their_looks_go_together(
     assert sum(bool(told(of_blobs, image)) for image in new) <= 2
     other = [blob(1000 + i, turned=True).image for i in range(5)]
     assert all("its look as a whole" in told(of_blobs, image)[0] for image in other)
+
+
+def test_of_phantoms_less_is_far(of_blobs: LoadedModel) -> None:
+    drawn = [replace(blob(i), phantom="fundus") for i in range(300)]
+    loaded = with_images(
+        tiny_model(), read_pool(drawn, CARD), before=None, has_loads=False
+    )
+    (phantoms,) = loaded.card.training_images.sets
+    (photographs,) = of_blobs.card.training_images.sets
+    ratio = phantoms.sides[LOOK].limit / photographs.sides[LOOK].limit
+    assert ratio == pytest.approx(0.85 / 0.95, abs=1e-3)
 
 
 def test_a_dock_knows_the_look_before_a_run(of_blobs: LoadedModel) -> None:
