@@ -150,5 +150,6 @@ def _shades(planes: Tensor) -> Tensor:
     std = covariance.diagonal().clamp_min(_LEAST_STEP**2).sqrt()
     rows, columns = torch.triu_indices(3, 3, 1)
     pairs = covariance[rows, columns] / (std[rows] * std[columns] + _LEAST_VARIANCE)
-    steps = [sum(each.mean() for each in _steps(opponent, s)) for s in _SHADE_SCALES]
+    by_scale = [_steps(opponent, scale) for scale in _SHADE_SCALES]
+    steps = [down.mean() + across.mean() for down, across in by_scale]
     return torch.cat([pairs, torch.log10(torch.stack([*std, *steps]) + _LEAST_STEP)])
