@@ -1,32 +1,34 @@
 """How many images a model calls unlike those that it was trained on, as JSON.
 
-Run it with ``python benchmarks/unlike_training.py MODEL [FOLDER ...]``: phantoms of the
-model's kind that it never saw, the photographs that scikit-image ships, noise, and the
-images of the folders. Photographs that show what the model is for are counted apart.
+Run it with ``python benchmarks/unlike_training.py MODEL [FOLDER ...] --other PATH``.
+Of the right kind are phantoms that a bundled model never saw, and the images of the
+folders. Other things are shown kind by kind (see :mod:`foreign_pictures`), and the
+pictures of the folders after ``--other``; of a volume there (CT, MR) a model of planes
+sees slices. ``--held-out FILE`` takes, of the folders that hold any, the images alone
+that ``train`` held out (its ``held_out.csv``), ``--most N`` N of each, evenly.
+With ``--before`` no network is run: it is what the dock says before a run.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 
+from foreign_pictures import FUNDI, kinds_of_foreign, photographs, slices
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.outlook import outlook
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
-
-FUNDI = ("retina.jpg", "microaneurysms.png")
-"""Photographs of scikit-image that show a fundus, or a part of one."""
 
 Named = tuple[str, SpatialImage, Patient]
 
@@ -36,31 +38,6 @@ def phantoms(model: str, number: int, seed: int) -> Iterator[Named]:
     kind = model.removesuffix("-phantom")
     for i, case in enumerate(KINDS[kind].cohort(number, seed=seed)):
         yield f"{kind} {i}", case.image, case.patient
-
-
-def photographs() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield the photographs that scikit-image's package holds, 8 bits each."""
-    folder = Path(skimage.__file__).parent / "data"
-    for path in sorted(folder.iterdir()):
-        if path.suffix not in (".png", ".jpg"):
-            continue
-        pixels = iio.imread(path)
-        is_plane = pixels.ndim == 2 or pixels.shape[-1] in (3, 4)
-        if is_plane and min(pixels.shape[:2]) >= 64:
-            scale = np.uint8(255 if pixels.dtype == bool else 1)
-            yield path.name, np.asarray(scale * pixels)
-
-
-def planes_of_noise() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield uniform and Gaussian noise, and constant images, in grey and colour."""
-    rng = np.random.default_rng(0)
-    for shape in ((400, 400, 3), (300, 300), (160, 160, 3), (900, 900, 3)):
-        yield f"uniform {shape}", rng.integers(0, 256, shape, np.uint8)
-        for spread in (4, 15, 40):
-            drawn = np.clip(rng.normal(128, spread, shape), 0, 255)
-            yield f"Gaussian {spread} {shape}", drawn.astype(np.uint8)
-        for value in (0, 90, 255):
-            yield f"constant {value} {shape}", np.full(shape, value, np.uint8)
 
 
 def volumes(shape: tuple[int, int, int] = (40, 64, 64)) -> Iterator[Named]:
@@ -87,15 +64,15 @@ def plane(pixels: NDArray[np.uint8]) -> SpatialImage:
     return SpatialImage.from_array(np.ascontiguousarray(pixels), axes=axes)
 
 
-def flagged(loaded: LoadedModel, images: Iterable[Named]) -> dict:
+def flagged(
+    loaded: LoadedModel, images: Iterable[Named], *, before: bool = False
+) -> dict:
     """Return which of some images are called unlike the training's."""
     names, found = [], dict[str, str]()
     for name, image, patient in images:
-        notices = segment(loaded, image, patient).provenance.notices
         names.append(name)
-        for notice in notices:
-            if UNLIKE in notice:
-                found[name] = notice.partition(" in ")[2]
+        for said in _said(loaded, image, patient, before=before):
+            found[name] = said
     return {
         "images": len(names),
         "share": len(found) / len(names) if names else None,
@@ -104,29 +81,75 @@ def flagged(loaded: LoadedModel, images: Iterable[Named]) -> dict:
     }
 
 
-def of_folder(folder: Path) -> Iterator[Named]:
-    """Yield the images of a folder."""
-    for path in sorted(folder.iterdir()):
-        yield path.name, read_image(path), Patient()
+def _said(
+    loaded: LoadedModel, image: SpatialImage, patient: Patient, *, before: bool
+) -> list[str]:
+    """Return what is said of an image that is unlike: in what it is."""
+    if before:
+        seen = outlook(loaded, image)
+        return [seen.cautions[0].partition(": ")[2]] if seen.is_unlike else []
+    notices = segment(loaded, image, patient).provenance.notices
+    return [n.partition(" in ")[2] for n in notices if UNLIKE in n]
 
 
-def measure(model: str, number: int, seed: int, folders: Iterable[Path] = ()) -> dict:
-    """Return a model's shares."""
-    loaded = load_checkpoint(model)
-    found = {"phantoms": flagged(loaded, phantoms(model, number, seed))}
+def of_folder(
+    path: Path, *, most: int | None = None, held_out: frozenset[str] = frozenset()
+) -> Iterator[Named]:
+    """Yield the images of a folder, or the slices of a volume's file."""
+    if path.is_file():
+        image = read_image(path)
+        volume = np.moveaxis(np.asarray(image.data), image.axes.index("z"), 0)
+        for name, pixels in slices(volume):
+            yield name, plane(pixels), Patient()
+        return
+    paths = sorted(path.iterdir())
+    paths = [each for each in paths if each.stem in held_out] or paths
+    n = len(paths)
+    for i in np.linspace(0, n - 1, min(n, most or n)).round().astype(int):
+        yield paths[i].name, read_image(paths[i]), Patient()
+
+
+def _name(path: Path) -> str:
+    return path.parent.name if path.name == "images" else path.name
+
+
+def pictures(of: Iterable[tuple[str, NDArray[np.uint8]]]) -> Iterator[Named]:
+    """Yield pictures of nobody."""
+    for name, pixels in of:
+        yield name, plane(pixels), Patient()
+
+
+def measure(options: argparse.Namespace) -> dict:
+    """Return a model's shares: of the right kind, and of other things."""
+    model = options.model
+    loaded, before = load_checkpoint(model), options.before
+    right, other = dict[str, Iterable[Named]](), dict[str, Iterable[Named]]()
+    if options.number and model.removesuffix("-phantom") in KINDS:
+        right["phantoms"] = phantoms(model, options.number, options.seed)
+    held_out = frozenset[str]()
+    if options.held_out:
+        with options.held_out.open(encoding="utf-8") as file:
+            held_out = frozenset(row["id"] for row in csv.DictReader(file))
+    for folder in options.folders:
+        right[_name(folder)] = of_folder(folder, most=options.most, held_out=held_out)
     if loaded.card.dims == 3:
-        found["no CT"] = flagged(loaded, volumes())
+        other["no CT"] = volumes()
     else:
-        pictures = [(name, plane(pixels), Patient()) for name, pixels in photographs()]
-        others = [each for each in pictures if each[0] not in FUNDI]
-        fundi = [each for each in pictures if each[0] in FUNDI]
-        noise = [(name, plane(pixels), Patient()) for name, pixels in planes_of_noise()]
-        found["photographs"] = flagged(loaded, others)
-        found["fundi of scikit-image"] = flagged(loaded, fundi)
-        found["noise"] = flagged(loaded, noise)
-    for folder in folders:
-        found[folder.name] = flagged(loaded, of_folder(folder))
-    return {"model": model, "sha256": loaded.sha256, "seed": seed, **found}
+        for kind, of in kinds_of_foreign().items():
+            other[kind] = pictures(of)
+        fundi = ((name, own) for name, own in photographs() if name in FUNDI)
+        other["fundi of scikit-image"] = pictures(fundi)
+    for path in options.other:
+        other[_name(path)] = of_folder(path, most=options.most)
+    found = {
+        which: {kind: flagged(loaded, of, before=before) for kind, of in kinds.items()}
+        for which, kinds in (("right kind", right), ("other things", other))
+    }
+    shares = {
+        which: {kind: own["share"] for kind, own in kinds.items()}
+        for which, kinds in found.items()
+    }
+    return {"model": model, "sha256": loaded.sha256, "shares": shares, **found}
 
 
 def main() -> None:
@@ -134,11 +157,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--other", nargs="+", type=Path, default=[])
+    parser.add_argument("--held-out", type=Path)
+    parser.add_argument("--most", type=int)
+    parser.add_argument("--before", action="store_true")
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=2024)
-    options = parser.parse_args()
-    found = measure(options.model, options.number, options.seed, options.folders)
-    print(json.dumps(found, indent=2))
+    print(json.dumps(measure(parser.parse_args()), indent=2))
 
 
 if __name__ == "__main__":

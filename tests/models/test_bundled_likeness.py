@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import skimage.data
 
+import foreign_pictures
 import unlike_training
 from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 
@@ -17,16 +18,13 @@ SHA256 = {
 
 @pytest.mark.parametrize("model", ["fundus-phantom", "fundus-race-phantom"])
 def test_photographs_that_show_no_fundus_and_noise_are_flagged(model: str) -> None:
-    loaded = load_checkpoint(model)
+    kinds = foreign_pictures.kinds_of_foreign()
     pictures = [
-        (name, unlike_training.plane(pixels), unlike_training.Patient())
-        for name, pixels in (
-            *unlike_training.photographs(),
-            *unlike_training.planes_of_noise(),
-        )
-        if name not in unlike_training.FUNDI
+        picture
+        for kind in ("photographs", "papers", "textures", "noise", "plain")
+        for picture in unlike_training.pictures(kinds[kind])
     ]
-    found = unlike_training.flagged(loaded, pictures)
+    found = unlike_training.flagged(load_checkpoint(model), pictures, before=True)
     assert found["images"] > 40
     assert found["not flagged"] == []
 

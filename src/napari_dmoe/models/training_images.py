@@ -2,8 +2,9 @@
 
 A card carries this in numbers, so that a run can say of an image that its model was
 never trained on anything like it. Of each side (brightness, colours, sharpness,
-layout, expert loads) it states the mean, the spread and the correlations over the
-training images, and how far these themselves lie from their middle.
+layout, texture, shades, expert loads) and of the look as a whole it states the mean,
+the spread and the correlations over the training images, and how far these themselves
+lie from their middle.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ UNLIKE = "unlike the images it was trained on"
 LOADS = "expert loads"
 """Side that tells how often each expert was used, block by block."""
 
+LOOK = "look as a whole"
+"""Side of all the numbers of how an image looks, the loads left out: each may be as in
+training, and how they go together may not."""
+
 ENOUGH_IMAGES = 16
 """Fewer images do not tell how much images differ."""
 
 _SHRINKAGE = 0.1
 """Share by which correlations are drawn towards none, more where images are few."""
 
-_MOST_CORRELATED = 40
+_MOST_CORRELATED = 96
 """Sides of more numbers are taken as if these were independent: cards stay small."""
 
 _LEAST_SPREAD = 5e-3
@@ -99,11 +104,17 @@ class ImageSet(BaseModel, frozen=True, extra="forbid"):
 
     def distances(self, seen: Mapping[str, Sequence[float]]) -> dict[str, float]:
         """Return how far an image is on each side that it shares with the set."""
+        known = seen if LOOK not in self.sides else {**seen, LOOK: self.look(seen)}
         return {
             name: self.sides[name].distance(numbers)
-            for name, numbers in seen.items()
+            for name, numbers in known.items()
             if name in self.sides
         }
+
+    def look(self, seen: Mapping[str, Sequence[float]]) -> Sequence[float]:
+        """Return an image's numbers on the set's sides; none where it lacks one."""
+        own = self.sides.keys() - {LOOK, LOADS}
+        return look_of({side: seen[side] for side in own}) if own <= seen.keys() else ()
 
 
 class TrainingImages(BaseModel, frozen=True, extra="forbid"):
@@ -160,6 +171,11 @@ def known_images(sha256: str) -> KnownImages | None:
             if sha256 in text:
                 return KnownImages.model_validate_json(text)
     return None
+
+
+def look_of(seen: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
+    """Return the numbers of how an image looks in one row, side by side."""
+    return tuple(number for side in sorted(seen) for number in seen[side])
 
 
 def spread_of(rows: Sequence[Sequence[float]], margin: float) -> Spread:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -11,6 +12,7 @@ import pytest
 from cli_runs import run
 from numpy.typing import NDArray
 from training_cases import (
+    CARD,
     PLAIN,
     cube,
     cube_model,
@@ -20,13 +22,17 @@ from training_cases import (
     tiny_model,
 )
 
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.outlook import outlook
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.models.saving import save_checkpoint
-from napari_dmoe.models.training_images import LOADS
+from napari_dmoe.models.training_images import LOADS, LOOK
 from napari_dmoe.patient import Patient
+from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.facts.image_facts import with_images
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.loop.folder import RunFolder
 
@@ -139,6 +145,82 @@ def test_a_fine_tuned_model_knows_the_images_of_both_trainings(
         assert not told(tuned, bright[1])
         assert not told(tuned, square(520).image)
         assert told(tuned, noise())
+
+
+def blob(number: int, *, turned: bool = False) -> Case:
+    """Return a coloured square on a lighter ground; turned, their colours change place.
+
+    Both are then as bright, as sharp and as colourful as they were.
+    """
+    rng = np.random.default_rng(number)
+    ground = rng.integers((190, 120, 100), (235, 165, 140))
+    ink = rng.integers((90, 40, 30), (140, 80, 70))
+    truth = np.zeros((32, 32), np.uint8)
+    y, x = rng.integers(6, 12, 2)
+    truth[y : y + 14, x : x + 14] = 1
+    pixels = np.where(truth[..., None] > 0, ink, ground)
+    pixels = np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+    if turned:
+        pixels[:, :16] = pixels[:, :16, ::-1]
+    image = SpatialImage.from_array(pixels, axes="yxc")
+    labels = SpatialImage.from_array(truth, axes="yx")
+    return Case(str(number), image, labels, SUSPECT)
+
+
+@pytest.fixture(scope="module")
+def of_blobs() -> LoadedModel:
+    pool = read_pool([blob(i) for i in range(300)], CARD)
+    return with_images(tiny_model(), pool, before=None, has_loads=False)
+
+
+def test_of_many_images_the_card_says_how_their_looks_go_together(
+    of_blobs: LoadedModel,
+) -> None:
+    (images,) = of_blobs.card.training_images.sets
+    assert list(images.sides)[-1] == LOOK
+    n = sum(len(spread.mean) for side, spread in images.sides.items() if side != LOOK)
+    assert len(images.sides[LOOK].mean) == n == 81
+    assert len(of_blobs.card.model_dump_json()) < 100_000
+    new = [blob(1000 + i).image for i in range(50)]
+    assert sum(bool(told(of_blobs, image)) for image in new) <= 2
+    other = [blob(1000 + i, turned=True).image for i in range(5)]
+    assert all("its look as a whole" in told(of_blobs, image)[0] for image in other)
+
+
+def test_of_phantoms_less_is_far(of_blobs: LoadedModel) -> None:
+    drawn = [replace(blob(i), phantom="fundus") for i in range(300)]
+    loaded = with_images(
+        tiny_model(), read_pool(drawn, CARD), before=None, has_loads=False
+    )
+    (phantoms,) = loaded.card.training_images.sets
+    (photographs,) = of_blobs.card.training_images.sets
+    ratio = phantoms.sides[LOOK].limit / photographs.sides[LOOK].limit
+    assert ratio == pytest.approx(0.85 / 0.95, abs=1e-3)
+
+
+def test_a_dock_knows_the_look_before_a_run(of_blobs: LoadedModel) -> None:
+    told_before = outlook(of_blobs, blob(1001, turned=True).image)
+    assert told_before.is_unlike
+    assert "look as a whole" in told_before.cautions[0]
+    assert not outlook(of_blobs, blob(1001).image).is_unlike
+
+
+@pytest.mark.parametrize("n", [4, 40])
+def test_a_few_images_go_together_as_those_seen_earlier(
+    of_blobs: LoadedModel, n: int
+) -> None:
+    before = of_blobs.card.training_images
+    darker = [blob(i) for i in range(n)]
+    for case in darker:
+        case.image.data[:] = case.image.data // 2
+    pool = read_pool(darker, CARD)
+    tuned = with_images(of_blobs, pool, before=before, has_loads=False)
+    first, own = tuned.card.training_images.sets
+    assert first == before.sets[0]
+    assert own.sides[LOOK].correlations == first.sides[LOOK].correlations
+    assert not told(tuned, np.asarray(blob(2000).image.data) // 2)
+    assert told(tuned, np.asarray(blob(2000, turned=True).image.data) // 2)
+    assert told(of_blobs, np.asarray(blob(2000).image.data) // 2)
 
 
 def test_a_handful_of_cases_does_not_tell_how_images_differ() -> None:

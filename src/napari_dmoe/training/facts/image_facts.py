@@ -16,16 +16,21 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.training_images import (
     ENOUGH_IMAGES,
     LOADS,
+    LOOK,
     ImageSet,
     Spread,
     TrainingImages,
+    look_of,
     spread_of,
 )
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.unknown_drivers import mixed_routers
 
-MOST_IMAGES = 512
+MOST_IMAGES, MOST_VOLUMES = 2048, 512
 """Cases that are looked at, evenly over all of them."""
+
+ENOUGH_FOR_LOOK = 128
+"""Fewer images do not tell how the 81 numbers of a look go together."""
 
 MOST_PLANES, MOST_WINDOWS = 256, 96
 """Passes of the network that tell the loads: planes, or windows of volumes."""
@@ -38,13 +43,24 @@ Volumes are fewer than planes and tell less of how sharp others are: for these i
 `MARGIN` there, too.
 """
 
+MARGINS_WITH_LOOK: Mapping[str, float] = {LOOK: 0.95, LOADS: 2.0}
+MARGIN_WITH_LOOK = 1.5
+"""The same of sets whose look as a whole is known: that decides, and the others tell of
+what is farther out than that. Measured on dermoscopic photographs, of which all sides
+together are to call 2 in 100 unlike at most (``benchmarks/unlike_training.py``)."""
+
+MARGINS_OF_PHANTOMS: Mapping[str, float] = {**MARGINS, LOOK: 0.85}
+"""The same of phantoms, which are drawn more various than photographs are: with these
+none of the 50 training photographs of Drishti-GS is unlike fundi that are drawn so."""
+
 _OF_FEW = 2.0
 """The same for a handful of images, which do not tell how much images differ."""
 
 
 def appearances(pool: Pool) -> dict[int, Appearance]:
     """Return what some cases look like, evenly over all, by their places."""
-    numbers = _evenly(len(pool), MOST_IMAGES)
+    most = MOST_IMAGES if pool.patch is None else MOST_VOLUMES
+    numbers = _evenly(len(pool), most)
     return {i: appearance(_picture(pool, i)) for i in numbers}
 
 
@@ -77,11 +93,14 @@ def with_images(
     sets = list(earlier)
     for kind, own in kinds.items():
         rows, used = [seen[i] for i in own], [loads[i] for i in own if i in loads]
+        like = next((each for each in earlier if each.kind == kind), None)
         if len(own) >= ENOUGH_IMAGES:
-            sets.append(_described(kind, rows, used))
-        else:
-            like = next((each for each in earlier if each.kind == kind), None)
-            sets += [_of_few(like, rows)] if like is not None else []
+            told = pool.phantoms or (None,) * len(pool)
+            is_drawn = all(told[i] is not None for i in own)
+            described = _described(kind, rows, used, is_drawn=is_drawn)
+            sets.append(_with_look(described, like, rows))
+        elif like is not None:
+            sets.append(_of_few(like, rows))
     if not sets:
         return loaded
     sizes = [*pool.sizes, *((before.smallest, before.largest) if before else ())]
@@ -113,16 +132,27 @@ def _evenly(n: int, most: int) -> list[int]:
 
 
 def _described(
-    kind: str, rows: Sequence[Appearance], loads: Sequence[Sequence[float]]
+    kind: str,
+    rows: Sequence[Appearance],
+    loads: Sequence[Sequence[float]],
+    *,
+    is_drawn: bool,
 ) -> ImageSet:
     # Some of several volumes may have colours, and others not.
     common = [side for side in rows[0] if all(side in row for row in rows)]
     sides = {side: [row[side] for row in rows] for side in common}
     if len(loads) >= ENOUGH_IMAGES:
         sides[LOADS] = list(map(tuple, loads))
-    margins = {**MARGINS, "sharpness": MARGIN} if kind == "volumes" else MARGINS
+    margins, margin = MARGINS, MARGIN
+    if kind == "volumes":
+        margins = {**MARGINS, "sharpness": MARGIN}
+    elif len(rows) >= ENOUGH_FOR_LOOK:
+        sides[LOOK] = list(map(look_of, rows))
+        margins, margin = MARGINS_OF_PHANTOMS, MARGIN
+        if not is_drawn:
+            margins, margin = MARGINS_WITH_LOOK, MARGIN_WITH_LOOK
     spreads = {
-        side: spread_of(numbers, margins.get(side, MARGIN))
+        side: spread_of(numbers, margins.get(side, margin))
         for side, numbers in sides.items()
     }
     return ImageSet(kind=kind, n=len(rows), sides=spreads)
@@ -135,18 +165,48 @@ def _without_loads(before: ImageSet) -> ImageSet:
 
 def _of_few(like: ImageSet, rows: Sequence[Appearance]) -> ImageSet:
     """Describe a few images, taken to differ as much as those seen earlier."""
-    sides = {}
-    for side, spread in like.sides.items():
-        values = np.array([row[side] for row in rows])
-        mean = values.mean(0)
-        std = np.maximum(values.std(0), spread.std)
-        farthest = np.sqrt((((values - mean) / std) ** 2).mean(1)).max()
-        sides[side] = Spread(
-            mean=tuple(mean.tolist()),
-            std=tuple(std.tolist()),
-            limit=max(_OF_FEW, spread.limit, MARGIN * float(farthest)),
+    sides = {
+        side: _spread_of_few(
+            spread.model_copy(update={"correlations": None}),
+            [row[side] for row in rows],
+            least=_OF_FEW,
         )
-    return ImageSet(kind=like.kind, n=len(rows), sides=sides)
+        for side, spread in like.sides.items()
+        if side != LOOK
+    }
+    few = ImageSet(kind=like.kind, n=len(rows), sides=sides)
+    return _with_look(few, like, rows)
+
+
+def _with_look(
+    own: ImageSet, like: ImageSet | None, rows: Sequence[Appearance]
+) -> ImageSet:
+    """State how the numbers of a few images go together: as those seen earlier do."""
+    if LOOK in own.sides or like is None or LOOK not in like.sides:
+        return own
+    numbers = [like.look(row) for row in rows]
+    look = _spread_of_few(like.sides[LOOK], numbers, least=0.0)
+    return own.model_copy(update={"sides": {**own.sides, LOOK: look}})
+
+
+def _spread_of_few(
+    like: Spread, numbers: Sequence[Sequence[float]], *, least: float
+) -> Spread:
+    """Return where a few images lie on one side, and that they differ as others do.
+
+    Far is what is far for the others, and `least` or more.
+    """
+    values = np.array(numbers)
+    mean, std = values.mean(0), np.maximum(values.std(0), like.std)
+    near = Spread(
+        mean=tuple(mean.tolist()),
+        std=tuple(std.tolist()),
+        correlations=like.correlations,
+        limit=1.0,
+    )
+    farthest = max(near.distance(row) for row in values)
+    limit = max(least, like.limit, MARGIN * farthest)
+    return near.model_copy(update={"limit": limit})
 
 
 @torch.inference_mode()
