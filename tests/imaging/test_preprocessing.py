@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.imaging import restoration
+from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.preprocessing import (
     Prepared,
     Preprocessing,
@@ -297,3 +299,31 @@ def test_any_shape_from_two_by_two_goes_there_and_back(
 def test_impossible_settings_are_refused(settings: dict) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         Preprocessing(**settings)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2"])
+@pytest.mark.parametrize("rule", ["half-pixel", "corner-aligned"])
+def test_numbers_that_are_looked_up_are_those_that_are_computed(
+    dtype: object, rule: str
+) -> None:
+    most = np.iinfo(np.dtype(dtype)).max
+    pixels = np.random.default_rng(0).integers(0, most, (50, 40, 3)).astype(dtype)
+    how = Preprocessing(fit="pad", side=32, resize=rule)
+    few, many = (
+        SpatialImage.from_array(each, axes="yxc")
+        for each in (pixels, pixels.astype(np.int32))
+    )
+    white = prepare(few, how).white
+    for each in (white, replace(white, top=white.top / 3)):
+        one, other = (prepare(image, how, white=each) for image in (few, many))
+        np.testing.assert_array_equal(one.tensor.numpy(), other.tensor.numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_only_what_is_constant_in_every_channel_is_called_so(dtype: object) -> None:
+    how = Preprocessing(fit="pad", side=32, resize="half-pixel")
+    pixels = np.full((9, 9, 3), (3, 40, 200), dtype)
+    image = SpatialImage.from_array(pixels, axes="yxc")
+    assert CONSTANT in prepare(image, how).notices
+    pixels[8, 8, 2] += 1
+    assert CONSTANT not in prepare(image, how).notices

@@ -26,7 +26,7 @@ from napari_dmoe.imaging.pixels import (
     channels_first,
     not_finite,
 )
-from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, cubic_plane
+from napari_dmoe.imaging.resampling import cubic_plane
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     Grid,
@@ -34,7 +34,7 @@ from napari_dmoe.imaging.spatial import (
     ResizeRule,
     SpatialImage,
 )
-from napari_dmoe.imaging.white import White, finite, rows_of, white_of_values
+from napari_dmoe.imaging.white import White, unit_range, white_of_values
 from napari_dmoe.progress import Pulse, no_pulse
 
 LARGEST_SIDE = 2**17
@@ -236,7 +236,7 @@ def prepare(
     placement = input_placement(image, preprocessing)
     pixels, notices = _read(image, placement, n_channels, pulse)
     white = white or white_of_values(pixels, pulse=pulse)
-    values, n_bad, is_constant = _unit_range(pixels, white.top, pulse)
+    values, n_bad, is_constant = unit_range(pixels, white.top, pulse)
     if n_bad == values.size:
         raise ImageError(NOTHING_FINITE)
     if n_bad:
@@ -282,7 +282,7 @@ def prepare_part(
         pairs = zip(placement.seen, known.placement.seen, strict=True)
         part = [slice(p.start - at.start, p.stop - at.start) for p, at in pairs]
         pixels = known.pixels[(slice(None), *part)]
-    values, _, _ = _unit_range(pixels, white.top, pulse)
+    values, _, _ = unit_range(pixels, white.top, pulse)
     return _placed(values, placement, preprocessing, pulse)[1]
 
 
@@ -377,28 +377,6 @@ def padded(picture: torch.Tensor, placement: Placement) -> torch.Tensor:
     side = placement.side
     margins = (columns.start, side - columns.stop, rows.start, side - rows.stop)
     return F.pad(picture[None], margins, mode="replicate")[0]
-
-
-def _unit_range(
-    values: NDArray[Any], top: float, pulse: Pulse
-) -> tuple[NDArray[np.float64], int, bool]:
-    """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does.
-
-    Says how many of them are no finite ones, and whether each channel is constant.
-    """
-    scaled = np.empty(values.shape, np.float64)
-    low, high, n_bad = np.inf, -np.inf, 0  # of each channel
-    for rows in rows_of(values, PIXELS_AT_ONCE):
-        pulse()
-        part, n = finite(values[rows])
-        low, high = (
-            np.minimum(low, part.min((1, 2))),
-            np.maximum(high, part.max((1, 2))),
-        )
-        n_bad += n
-        np.clip(part, 0, top, out=part)
-        scaled[rows] = part / np.float64(top)
-    return scaled, n_bad, bool(np.array_equal(low, high))
 
 
 def _resample(
