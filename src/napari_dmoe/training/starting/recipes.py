@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_dmoe.imaging.focusing import Focus
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import Config
@@ -201,7 +202,13 @@ _LESION_CARD = ModelCard(
     classes=_SKIN_CARD.classes,
     modality=_SKIN_CARD.modality,
     preprocessing=Preprocessing(
-        fit="stretch", side=_LESION_SIDE, resize="half-pixel", standardise=True
+        fit="stretch",
+        side=_LESION_SIDE,
+        resize="half-pixel",
+        standardise=True,
+        focus=Focus(),
+        keep="largest",
+        fill=True,
     ),
 )
 
