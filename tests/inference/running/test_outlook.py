@@ -151,6 +151,7 @@ def test_the_bundled_models_say_what_they_see_at_once() -> None:
         "fundus-phantom": 2,
         "fundus-race-phantom": 2,
         "pelvis-phantom": 3,
+        "skin-isic2017": 2,
         "skin-phantom": 2,
     }
 

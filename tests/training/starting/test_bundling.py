@@ -63,7 +63,7 @@ def test_the_cohort_is_read_as_it_is_written(
     assert "2 photographs are listed, not 2,000" in capsys.readouterr().err
     table = pd.read_csv(out / "metadata.csv")
     assert list(table.image_id) == list(NAMES)
-    cases = list(open_cohort(out / "metadata.csv").cases)
+    cases = list(open_cohort(out / "metadata.csv"))
     assert [c.patient.sex for c in cases] == ["female", None]
     assert [c.patient.age for c in cases] == [55, None]
     assert np.asarray(cases[0].image.data).shape[:2] == (32, 32)
