@@ -86,8 +86,8 @@ def trainable(
     if not attributes or not patients:
         return Trainable(cases, range(len(cases)))
     if unknown != "leave-out":
-        told = _unknown_in_some(patients, card, unknown, is_first)
-        return Trainable(cases, range(len(cases)), told)
+        open_ones = _unknown_in_some(patients, card, unknown, is_first)
+        return Trainable(cases, range(len(cases)), open_ones)
     places = [
         place
         for place, patient in enumerate(patients)
