@@ -19,8 +19,6 @@ _PREPARED, _RESTORED = 2e-7, 2e-8
 """Seconds a voxel; and a voxel and class."""
 _SEEN = 1.2e-8
 """Seconds a voxel of a window, for each pair of features of the first stage."""
-_PLANE = 0.1
-"""Seconds a plane in the network."""
 
 
 def shares_of_volume(
@@ -50,11 +48,14 @@ def beats_of_preparing(*, voxels: int, resampled: int, lazy_bytes: int = 0) -> i
 
 
 def shares_of_planes(
-    *, pixels: int, rows: int, n_restored: int, n_classes: int
+    *, pixels: int, rows: int, pass_s: float, n_restored: int, n_classes: int
 ) -> Mapping[str, float]:
-    """Return the shares of planes of so many pixels, of `rows` passes each."""
+    """Return the shares of planes of so many pixels, of `rows` passes each.
+
+    `pass_s` is about how many seconds one thread takes for a pass.
+    """
     return {
         PREPARING: _PREPARED * pixels,
-        RUNNING: _PLANE * rows,
+        RUNNING: pass_s * rows,
         RESTORING: _RESTORED * n_classes * n_restored * pixels,
     }

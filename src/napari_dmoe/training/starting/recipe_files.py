@@ -71,9 +71,7 @@ def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recip
     try:
         card = _card(stated["card"])
         is_unet = UNET2D in (stated.get("architecture"), card.architecture)
-        config = _config(
-            card, _object(stated, "config"), is_unet=is_unet, start=start
-        )
+        config = _config(card, _object(stated, "config"), is_unet=is_unet, start=start)
         own = stated.get("settings")
         settings = (
             preset("adamw")
