@@ -1,4 +1,4 @@
-"""The U-Net of planes: the published formulation with two axes, in files as in cards."""
+"""The U-Net of planes: the published formulation with two axes, files and cards."""
 
 from __future__ import annotations
 

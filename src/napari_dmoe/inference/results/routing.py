@@ -42,6 +42,11 @@ class RoutingMaps:
         return len(self.gates)
 
     @property
+    def shares_experts(self) -> bool:
+        """Whether all blocks ask the same experts; stages have experts of their own."""
+        return self.unit == "block"
+
+    @property
     def n_experts(self) -> int:
         """Number of experts."""
         return int(self.gates[0].shape[-1])
