@@ -65,14 +65,14 @@ def test_every_stage_has_its_own_tokens_on_the_picture(
     image = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
     maps = segment(loaded, image, SUSPECT).routing
     assert (maps.n_blocks, maps.unit) == (5, "stage")
-    shapes = [(24, 32), (12, 16), (6, 8), (3, 4), (2, 2)]
+    shapes = [(24, 32), (12, 16), (6, 8), (4, 4), (2, 2)]
     assert [grid.shape for grid in maps.grids] == shapes
     for gates, grid, step in zip(maps.gates, maps.grids, STEPS, strict=True):
         assert gates.shape == (1, *grid.shape, 4)
         np.testing.assert_allclose(gates.sum(-1), 1, atol=1e-5)
         assert grid.step == pytest.approx((1.875 * step,) * 2)
-    # Eight rows of padding lie above; the coarsest tokens begin there, and have their
-    # middle in the picture.
+    # Eight rows of padding lie above: half a token of stage 3, of which half is in the
+    # picture, and a quarter of one of stage 4.
     assert [grid.start[1] for grid in maps.grids] == pytest.approx(
         [1.875 * step / 2 - 0.5 for step in STEPS]
     )
