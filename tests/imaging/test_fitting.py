@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from napari_dmoe.imaging.fitting import Fit, Placement, place
+from napari_dmoe.imaging.fitting import Fit, Placement, centred_tokens, place
 from napari_dmoe.imaging.preprocessing import (
     Preprocessing,
     prepare,
@@ -93,10 +93,10 @@ def test_tokens_cover_the_picture_and_no_other_place(
 
 def test_tokens_of_a_picture_twice_as_wide_are_the_middle_rows() -> None:
     tokens, kept = padded_place((80, 160), 160).tokens(10)
-    # 40 rows of padding are two and a half tokens: of the two that lie on an edge of
-    # the picture by half, the first counts.
-    assert kept == (slice(2, 7), slice(0, 10))
-    assert tokens.shape == (5, 10)
+    # 40 rows of padding are two and a half tokens: those that lie on an edge of the
+    # picture by half count at both ends, so that none of it is without a token.
+    assert kept == (slice(2, 8), slice(0, 10))
+    assert tokens.shape == (6, 10)
     assert tokens.start == (-0.5, 7.5)
     assert tokens.step == (16.0, 16.0)
 
@@ -262,3 +262,11 @@ def test_published_cards_crop_as_published(name: str) -> None:
 def test_the_schema_of_a_card_names_the_fits() -> None:
     schema = ModelCard.model_json_schema()["$defs"]["Preprocessing"]["properties"]
     assert schema["fit"]["enum"] == ["pad", "crop", "stretch"]
+
+
+def test_blocks_that_are_half_padding_are_kept_at_both_ends() -> None:
+    # Rows 16 to 112 of 128, in blocks of 32: the first and the last are halves.
+    assert centred_tokens(slice(16, 112), 128, 4) == slice(0, 4)
+    assert centred_tokens(slice(17, 111), 128, 4) == slice(1, 3)
+    assert centred_tokens(slice(32, 96), 128, 4) == slice(1, 3)
+    assert centred_tokens(slice(60, 68), 128, 4) == slice(2, 3)

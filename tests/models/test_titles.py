@@ -15,7 +15,9 @@ def test_every_bundled_model_has_a_title_that_its_card_and_recipe_say_too() -> N
     for name, title in titles.items():
         card = load_checkpoint(name).card
         assert (card.name, card.title) == (name, title)
-        of_phantoms = name.endswith("-phantom")  # others are named once they are trained
+        of_phantoms = name.endswith(
+            "-phantom"
+        )  # others are named once they are trained
         assert not of_phantoms or RECIPES[name].card.title == title
         assert name not in title
 

@@ -305,7 +305,7 @@ def _write_pictures(
     from napari_dmoe.inference.pictures.result_pictures import result_pictures
 
     drawn = result_pictures(example.image, result)
-    word = "block" if drawn.slice is None else "stage"
+    word = result.provenance.unit
     named = {("mask", "mask"): drawn.mask} | {
         (f"{word}{i}", f"dominant expert, {word} {i}"): picture
         for i, picture in enumerate(drawn.experts)

@@ -151,12 +151,13 @@ def centred_tokens(part: slice, side: int, along: int) -> slice:
     """Return the blocks along one side whose centres lie in a part of the input.
 
     There are `along` of them on the `side` samples; the nearest to the part's middle
-    where it is too thin for any.
+    where it is too thin for any. A centre on either edge lies in it, so that blocks
+    that are half padding are kept at both ends, or at none.
     """
     step = side / along
     # Block i is centred on i * step + (step - 1) / 2; samples reach half to each side.
     first = math.ceil(part.start / step - 0.5)
-    last = math.ceil(part.stop / step - 0.5)
+    last = math.floor(part.stop / step - 0.5) + 1
     if first < last:
         return slice(first, last)
     nearest = min(int((part.start + part.stop) / 2 / step), along - 1)

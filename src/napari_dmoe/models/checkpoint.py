@@ -24,7 +24,7 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
-from napari_dmoe.models.footprint import check_patch, weights_bytes
+from napari_dmoe.models.footprint import check_patch, pass_seconds, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.models.training_images import known_images
@@ -111,6 +111,11 @@ class LoadedModel:
     def n_parameters(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def pass_seconds(self) -> float:
+        """About how long one thread of a processor takes for one input."""
+        return pass_seconds(self.config, self.n_parameters, self.input_size)
 
     def facts(self) -> dict[str, Any]:
         """Return what there is to know, ready for JSON."""

@@ -19,9 +19,10 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.refusals import CheckpointError
 from napari_dmoe.models.unet import UNetConfig
 
-_BYTES_A_FEATURE = 9
-"""Of each voxel of a patch, for each feature of the first stage: measured on a CPU with
-8 and 16 features at 192 and 256 voxels a side, without gradients."""
+_BYTES_A_FEATURE = {2: 15, 3: 9}
+"""Of each pixel or voxel, for each feature of the first stage: measured on a CPU with 8
+and 16 features, at 1024 and 2048 pixels and at 192 and 256 voxels a side, without
+gradients."""
 
 MUCH_LARGER, MUCH = 64, 2**31
 """A patch of so many times the volume's voxels, and of so many bytes, is not the
@@ -29,13 +30,16 @@ volume's but only the card's doing."""
 
 _GIB = 2**30
 
-_PLANES_A_SECOND, _VOLUMES_A_SECOND = 30e9, 10e9
+_TRANSFORMED_A_SECOND = 30e9
+_CONVOLVED_A_SECOND = {2: 2.5e9, 3: 10e9}
 """Operations that one thread does in a second: measured on bundled and published shapes
-(``benchmarks/busy_machine.py``); convolutions of volumes wait for the memory."""
+(``benchmarks/busy_machine.py``). Convolutions wait for the memory. Of a U-Net only they
+are counted; that of planes does as much again for its experts: with 16 features it
+takes 25, 40 and 80 ms for 128, 192 and 256 pixels a side."""
 
 
 def patch_bytes(config: UNetConfig, patch: Sequence[int]) -> int:
-    """Return about how much memory a 3D network needs to see one patch.
+    """Return about how much memory a U-Net needs to see one patch, or one plane.
 
     Examples
     --------
@@ -43,11 +47,11 @@ def patch_bytes(config: UNetConfig, patch: Sequence[int]) -> int:
     205
     """
     planes = config.in_channels + 2 * config.n_classes + 2  # and the windows' weights
-    per_voxel = _BYTES_A_FEATURE * config.feature_size + 4 * planes
+    per_voxel = _BYTES_A_FEATURE[config.dims] * config.feature_size + 4 * planes
     return per_voxel * math.prod(patch)
 
 
-def pass_seconds(config: Config, n_parameters: int, patch: Sequence[int] = ()) -> float:
+def pass_seconds(config: Config, n_parameters: int, size: Sequence[int] = ()) -> float:
     """Return about how long one thread of a processor takes for one input.
 
     Right within a factor of about 3, which is enough to tell little work from much.
@@ -57,37 +61,63 @@ def pass_seconds(config: Config, n_parameters: int, patch: Sequence[int] = ()) -
     config : Config
         Shape of the network.
     n_parameters : int
-        Its parameters, of which a 2D one uses most for each of its tokens.
-    patch : sequence of int, optional
-        Samples along each side of what a U-Net sees.
+        Its parameters, of which a transformer uses most for each of its tokens.
+    size : sequence of int, optional
+        Samples along each side of what a U-Net sees; a transformer's shape tells it.
     """
     if isinstance(config, UNetConfig):
         # Counted: about 0.75 times two convolutions of the first stage's features.
         kernel = 3**config.dims
-        operations = 0.75 * 2 * kernel * config.feature_size**2 * math.prod(patch)
-        return operations / _VOLUMES_A_SECOND
-    return 4 * n_parameters * config.grid**2 / _PLANES_A_SECOND
+        operations = 0.75 * 2 * kernel * config.feature_size**2 * math.prod(size)
+        return operations / _CONVOLVED_A_SECOND[config.dims]
+    return 4 * n_parameters * config.grid**2 / _TRANSFORMED_A_SECOND
+
+
+def routing_bytes(config: Config, size: Sequence[int]) -> int:
+    """Return how much memory the gates take that a network returns for one input.
+
+    Parameters
+    ----------
+    config : Config
+        Shape of the network.
+    size : sequence of int
+        Samples along each side of what it sees.
+
+    Examples
+    --------
+    >>> routing_bytes(UNetConfig(dims=2), (64, 64)), 4 * 8 * (32**2 + 16**2 + 84)
+    (43648, 43648)
+    """
+    if not config.n_routers:
+        return 0
+    if isinstance(config, UNetConfig):
+        samples = math.prod(size)
+        n_tokens = sum(samples // int(step**config.dims) for step in config.token_steps)
+    else:
+        n_tokens = config.depth * config.grid**2
+    return 4 * config.n_experts * n_tokens
 
 
 def check_patch(card: ModelCard, config: Config, where: str) -> None:
-    """Refuse a card whose patch this machine could never hold.
+    """Refuse a card of a U-Net whose input this machine could never hold.
 
     Raises
     ------
     CheckpointError
-        When seeing one patch takes more memory than there is altogether.
+        When seeing one patch, or one plane, takes more memory than there is altogether.
     """
-    preprocessing, there = card.preprocessing, installed_bytes()
-    if not isinstance(preprocessing, VolumePreprocessing) or there is None:
+    how, there = card.preprocessing, installed_bytes()
+    if how is None or there is None or not isinstance(config, UNetConfig):
         return
-    if not isinstance(config, UNetConfig):
-        return
-    needed = patch_bytes(config, preprocessing.patch)
+    is_volume = isinstance(how, VolumePreprocessing)
+    size = how.patch if isinstance(how, VolumePreprocessing) else (how.side, how.side)
+    needed = patch_bytes(config, size)
     if needed > there:
+        what, unit = ("a patch", "voxels") if is_volume else ("an input", "pixels")
         raise CheckpointError(
-            f"{where}: a patch of {shown_patch(preprocessing.patch)} voxels, which the "
-            f"card {card.name!r} asks for, needs {needed / _GIB:.1f} GiB of memory, "
-            f"more than the {there / _GIB:.1f} GiB of this machine"
+            f"{where}: {what} of {shown_patch(size)} {unit}, which the card "
+            f"{card.name!r} asks for, needs {needed / _GIB:.1f} GiB of memory, more "
+            f"than the {there / _GIB:.1f} GiB of this machine"
         )
 
 

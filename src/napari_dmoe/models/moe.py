@@ -202,11 +202,19 @@ class SparseMoE(nn.Module):
         """Sort the rows by expert, so that each expert is two matrix products."""
         order = chosen.flatten().argsort(stable=True)
         counts = chosen.flatten().bincount(minlength=self.n_experts).tolist()
-        rows = tokens[order // chosen.shape[-1]].split(counts)
-        answers = [self._expert(e, r) for e, r in enumerate(rows)]
+        rows = tokens.index_select(0, order // chosen.shape[-1]).split(counts)
+        # Taken apart once: a view of each expert has a gradient as large as all.
+        experts = zip(
+            self.expert_in_weight.unbind(),
+            self.expert_in_bias.unbind(),
+            self.expert_out_weight.unbind(),
+            self.expert_out_bias.unbind(),
+            strict=True,
+        )
+        answers = [_answer(r, *own) for r, own in zip(rows, experts, strict=True)]
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
-        answer: Tensor = self.dropout(torch.cat(answers))[back]
+        answer: Tensor = self.dropout(torch.cat(answers)).index_select(0, back)
         answer = answer.view(*chosen.shape, answer.shape[-1])
         return (answer * weights.unsqueeze(-1)).sum(1)
 
@@ -228,13 +236,17 @@ class SparseMoE(nn.Module):
         )
         return torch.einsum("ne,enc->nc", gates, self.dropout(answer))
 
-    def _expert(self, expert: int, rows: Tensor) -> Tensor:
-        hidden = F.linear(
-            rows, self.expert_in_weight[expert], self.expert_in_bias[expert]
-        )
-        return F.linear(
-            hidden.relu(), self.expert_out_weight[expert], self.expert_out_bias[expert]
-        )
+
+def _answer(
+    rows: Tensor,
+    weight_in: Tensor,
+    bias_in: Tensor,
+    weight_out: Tensor,
+    bias_out: Tensor,
+) -> Tensor:
+    """Return what one expert says of the rows (N, C) that were sent to it."""
+    hidden = F.linear(rows, weight_in, bias_in).relu()
+    return F.linear(hidden, weight_out, bias_out)
 
 
 def _chosen(parameter: Tensor, category: Tensor) -> Tensor:

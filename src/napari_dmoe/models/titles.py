@@ -11,6 +11,9 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
+_STAGED = frozenset({"dmoe-unet2d", "dmoe-unet3d"})
+"""Architectures whose experts are in stages, each with tokens of a size of its own."""
+
 _BUNDLED = resources.files("napari_dmoe.models") / "bundled"
 _IN_BRACKETS = re.compile(r" \([^)]*\)")
 _END_OF_SUBJECT = re.compile(r" \(|,")
@@ -26,6 +29,25 @@ def bundled_titles() -> Mapping[str, str]:
     """
     titles: dict[str, str] = json.loads((_BUNDLED / "titles.json").read_text("utf-8"))
     return titles
+
+
+def unit_of(architecture: str) -> str:
+    """Return what a part of a network with experts is called.
+
+    A U-Net has stages, each with tokens and experts of its own; a transformer has
+    blocks, which share both.
+
+    Parameters
+    ----------
+    architecture : str
+        Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
+
+    Examples
+    --------
+    >>> unit_of("dmoe-unet2d"), unit_of("dmoe-vit")
+    ('stage', 'block')
+    """
+    return "stage" if architecture in _STAGED else "block"
 
 
 def short_title(title: str) -> str:

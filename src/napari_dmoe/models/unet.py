@@ -1,8 +1,9 @@
 """The dMoE U-Net: residual, with a dMoE layer after each encoder stage.
 
-The published one is of volumes; that of planes is the same with two axes. Every stage
-has experts and routers of its own. A stage's features, with its mixture added, feed
-both the next stage and the skip connection.
+The published one is of volumes; that of planes is the same with two axes instead of
+three, and ours. Every stage halves its input, and has experts and routers of its own. A
+stage's features, with its mixture added, feed both the next stage and the skip
+connection.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ STRIDE = 2**N_STAGES
 """Sides of the input are multiples of this; a token of the last stage is as long."""
 
 _WIDTH_FACTORS = (1, 1, 2, 4, 8)
-
 
 _FiveWidths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
@@ -78,6 +78,11 @@ class UNetConfig(BaseModel, frozen=True, extra="forbid"):
         return self.expert_widths or tuple(4 * width for width in self.stage_widths)
 
     @property
+    def n_blocks(self) -> int:
+        """How often experts are asked in one pass: once a stage."""
+        return N_STAGES if self.n_routers else 0
+
+    @property
     def token_steps(self) -> tuple[int, ...]:
         """Side of a token of each stage, in samples of the input."""
         return tuple(2 ** (stage + 1) for stage in range(N_STAGES))
@@ -94,7 +99,9 @@ class DMoEUNet(nn.Module):
     Notes
     -----
     The residual blocks are MONAI's: convolutions of 3 a side without bias, instance
-    norm without affine parameters, leaky ReLU of slope 0.01.
+    norm without affine parameters, leaky ReLU of slope 0.01. A last transposed
+    convolution doubles the finest stage to the size of the input, of which no skip
+    connection comes.
 
     References
     ----------
@@ -157,7 +164,8 @@ class DMoEUNet(nn.Module):
         ----------
         x : (B, C, *S) float32 tensor
             Planes (H, W) or volumes (D, H, W); each side is a multiple of 32, one of
-            them at least 64.
+            them at least 64. Planes of one channel are repeated to as many as the
+            network expects.
         category : (B,) or (B, A) int64 tensor, (B, R) float tensor, or None
             Router of each image, or one of each of A attributes, where -1 leaves an
             attribute out. Floats are the share of each of the R routers in a mean
@@ -179,7 +187,7 @@ class DMoEUNet(nn.Module):
             For another size or channel count, a category that has no router, or a
             category for a network that has no MoE.
         """
-        self._check_input(x)
+        x = self._checked_input(x)
         category = checked_category(
             category, batch=len(x), n_routers=self.config.n_routers, device=x.device
         )
@@ -211,15 +219,18 @@ class DMoEUNet(nn.Module):
         )
         return mixture.transpose(1, 2).reshape(x.shape), decided
 
-    def _check_input(self, x: Tensor) -> None:
+    def _checked_input(self, x: Tensor) -> Tensor:
         channels, sides = self.config.in_channels, x.shape[2:]
-        fits = len(sides) == self.config.dims and x.shape[1] == channels
+        is_plane = self.config.dims == 2
+        taken = (1, channels) if is_plane else (channels,)
+        fits = len(sides) == self.config.dims and x.shape[1] in taken
         fits = fits and min(sides) > 0 and not any(side % STRIDE for side in sides)
         if not fits or max(sides) < LEAST_LONG_SIDE:
-            is_plane = self.config.dims == 2
             what, axes = ("planes", "H, W") if is_plane else ("volumes", "D, H, W")
+            n = " or ".join(map(str, sorted(set(taken))))
             raise ValueError(
-                f"the network takes {what} of shape (B, {channels}, {axes}), each "
-                f"side a multiple of {STRIDE} and one at least {LEAST_LONG_SIDE}: "
-                f"found {tuple(x.shape)}"
+                f"the network takes {what} of shape (B, {n}, {axes}), each side a "
+                f"multiple of {STRIDE} and one at least {LEAST_LONG_SIDE}: found "
+                f"{tuple(x.shape)}"
             )
+        return x.expand(-1, channels, *sides)

@@ -76,6 +76,11 @@ class ViTConfig(BaseModel, frozen=True, extra="forbid"):
         return self
 
     @property
+    def n_blocks(self) -> int:
+        """How often experts are asked in one pass: once a block."""
+        return self.depth if self.n_routers else 0
+
+    @property
     def side(self) -> int:
         """Side of the square input, in pixels."""
         return self.grid * PATCH

@@ -190,7 +190,7 @@ def test_loads_by_block_and_collapse() -> None:
 def test_stages_with_experts_of_their_own_do_not_agree_or_disagree() -> None:
     grids = (Grid.identity((2, 2)), Grid.identity((1, 1)))
     gates = (random_gates(1, 2, 2), random_gates(1, 1, 1))
-    maps = RoutingMaps(gates, grids, ("",), (1.0,), (), ("y", "x"))
+    maps = RoutingMaps(gates, grids, ("",), (1.0,), (), ("y", "x"), unit="stage")
     with pytest.raises(ValueError, match="experts of their own"):
         stacked(maps)
 

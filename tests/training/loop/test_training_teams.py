@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from plane_networks import plane_unet
 from torch import nn
 from training_cases import mixed_squares, tiny_model
 
@@ -38,9 +39,9 @@ def cohort(tmp_path: Path) -> Path:
     return tmp_path / "cohort"
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Path:
-    model = tiny_model()
+@pytest.fixture(params=[tiny_model, plane_unet], ids=["transformer", "U-Net"])
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    model = request.param()
     for module in model.module.modules():
         if isinstance(module, SparseMoE):
             nn.init.zeros_(module.noise_weight)

@@ -51,7 +51,6 @@ from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.inference.masks.regions import regions_of
 from napari_dmoe.inference.results.provenance import now, versions
 from napari_dmoe.inference.results.replacing import ExistingFileError
-from napari_dmoe.inference.running.controls import n_blocks
 from napari_dmoe.inference.running.many import threads_of
 from napari_dmoe.inference.running.threads import fixed_threads
 from napari_dmoe.models.card import CardAttribute
@@ -271,6 +270,7 @@ def _facts(
         model=loaded.source,
         sha256=loaded.sha256,
         card=card.name,
+        architecture=loaded.architecture,
         dims=card.dims,
         classes=card.classes,
         regions=tuple(region.name for region in regions_of(card.classes)),
@@ -284,7 +284,7 @@ def _facts(
             for driver in drivers
         ),
         attributes=card.attributes,
-        n_blocks=n_blocks(loaded),
+        n_blocks=loaded.config.n_blocks,
         n_experts=loaded.config.n_experts,
         settings=settings.model_dump(mode="json"),
         notices=(

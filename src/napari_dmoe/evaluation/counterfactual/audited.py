@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_dmoe.evaluation.evaluating.scored import ScoredCase
 from napari_dmoe.inference.what_if.verdict import Says
 from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.patient import Patient
 
 Kind = Literal["own", "other", "mixture"]
@@ -180,6 +181,7 @@ class AuditFacts(BaseModel):
     model: str = Field("", description="the checkpoint's file or bundled name")
     sha256: str = Field("", description="of the checkpoint's file")
     card: str = Field("", description="name of the model's card")
+    architecture: str = Field("", description="kind of network; older audits tell none")
     dims: Literal[2, 3] = 2
     classes: tuple[str, ...] = Field((), description="class names, background first")
     regions: tuple[str, ...] = Field((), description="what was measured")
@@ -193,6 +195,13 @@ class AuditFacts(BaseModel):
     notices: tuple[str, ...] = Field((), description="what was decided, in sentences")
     versions: dict[str, str] = Field(default_factory=dict)
     made_at: str = Field("", description="when it ended, in ISO 8601, UTC")
+
+    @property
+    def unit(self) -> str:
+        """What a part of the network with experts is called: a block, or a stage."""
+        # All networks of volumes were U-Nets when audits told no architecture.
+        older = "dmoe-unet3d" if self.dims == 3 else "dmoe-vit"
+        return unit_of(self.architecture or older)
 
     def driver(self, attribute: str) -> SweptDriver:
         """Return a driver by name.

@@ -29,7 +29,6 @@ from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.inference.pictures.colours import MARK_COLOUR, hex_of
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
-from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR
 
 DPI = 150
@@ -130,7 +129,7 @@ def draw_loads(
         own.tick_params(labelsize=_TINY)
         own.set_xlabel("expert", fontsize=_TINY)
         if not place:
-            own.set_ylabel(unit_of(facts.dims), fontsize=_TINY)
+            own.set_ylabel(facts.unit, fontsize=_TINY)
     if panels:
         bar = figure.colorbar(shown, ax=list(axes), pad=0.01, aspect=12)
         bar.set_label("load", fontsize=_TINY)
@@ -153,7 +152,7 @@ def draw_divergence(
     """
     rows = [row for row in atlas.divergence if row.attribute == attribute]
     left, right = figure.subplots(1, 2)
-    unit = unit_of(facts.dims)
+    unit = facts.unit
     _lines(left, [row for row in rows if not row.grouping], unit)
     left.set_title("two values, the same images", fontsize=_SMALL)
     _lines(right, _most_apart(rows), unit)

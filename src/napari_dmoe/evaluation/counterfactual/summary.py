@@ -17,7 +17,6 @@ from napari_dmoe.evaluation.counterfactual.helping import GroupHelp, helps
 from napari_dmoe.evaluation.groups.groupings import Grouping, groupings
 from napari_dmoe.evaluation.groups.membership import SMALL_GROUP
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
-from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR
 
 SCHEMA_VERSION = 1
@@ -96,7 +95,7 @@ def summarised(
         said += dependence.sentences(depends, driver)
         said += _of_truth(cases, driver)
         said += help_words.sentences(helped, driver)
-        said += _of_routing(atlas, driver, unit_of(facts.dims))
+        said += _of_routing(atlas, driver, facts.unit)
     return {
         "sentences": [*said, BEHAVIOUR, RESEARCH_ONLY],
         "told": [

@@ -106,10 +106,10 @@ def stacked(maps: RoutingMaps) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        When blocks differ in their tokens, as the stages of a 3D network do; each of
-        these has experts of its own, too.
+        For the stages of a U-Net, which differ in their tokens and have experts of
+        their own.
     """
-    if len(set(maps.grids)) > 1:
+    if not maps.shares_experts:
         raise ValueError(
             "the stages of this network have experts of their own, so they cannot "
             "agree or disagree"

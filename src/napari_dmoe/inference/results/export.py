@@ -84,7 +84,7 @@ def save_segmentation(
     routing : bool
         Also write the gates, float32, averaged over the values that were mixed. Those
         of a 2D model go to ``<stem>.routing.tif`` with the axes L (block), E (expert),
-        any extra ones, y and x. The stages of a 3D model differ in resolution, so each
+        any extra ones, y and x. The stages of a U-Net differ in resolution, so each
         has a file of its own: ``<stem>.routing-0.tif`` and so on.
     file_format : {"auto", "tiff", "nifti"}
         NIfTI (``.nii.gz``) keeps the whole affine, and the record in its header; it

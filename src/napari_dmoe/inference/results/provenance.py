@@ -20,8 +20,8 @@ from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
 from napari_dmoe.imaging.parts import Keep
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
-from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.models.class_spans import ClassSpans
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
 from napari_dmoe.validation import Stated
 
@@ -334,8 +334,8 @@ class Provenance(Stated, frozen=True, extra="forbid"):
 
     @property
     def unit(self) -> str:
-        """What a block of the network is called; see :func:`unit_of`."""
-        return unit_of(len(self.grid["shape"]))
+        """What a part of the network with experts is called: a block, or a stage."""
+        return unit_of(self.model.architecture)
 
     @property
     def is_plain(self) -> bool:

@@ -1,8 +1,8 @@
 """The routing of a segmentation as maps on the image, and measures of it.
 
 Maps keep the resolution of the tokens, which may differ from block to block;
-:attr:`RoutingMaps.grids` says where they lie. Blocks (stages of a 3D network) and
-experts are counted from 0.
+:attr:`RoutingMaps.grids` says where they lie. Blocks (stages of a U-Net) and experts
+are counted from 0.
 """
 
 from __future__ import annotations
@@ -13,17 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid
-
-
-def unit_of(dims: int) -> str:
-    """Return what a part of the network with experts is called: a block, or a stage.
-
-    Parameters
-    ----------
-    dims : {2, 3}
-        Axes that the network sees at once.
-    """
-    return "stage" if dims == 3 else "block"
 
 
 @dataclass(frozen=True)
@@ -44,6 +33,8 @@ class RoutingMaps:
     """Names of the extra axes."""
     token_axes: tuple[str, ...]
     """Names of the spatial axes: y, x or z, y, x."""
+    unit: str = "block"
+    """What a block is called; see :func:`napari_dmoe.models.titles.unit_of`."""
 
     @property
     def n_blocks(self) -> int:
@@ -51,9 +42,9 @@ class RoutingMaps:
         return len(self.gates)
 
     @property
-    def unit(self) -> str:
-        """What a block is called: ``block``, or ``stage`` of a 3D network."""
-        return unit_of(len(self.token_axes))
+    def shares_experts(self) -> bool:
+        """Whether all blocks ask the same experts; stages have experts of their own."""
+        return self.unit == "block"
 
     @property
     def n_experts(self) -> int:

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.models.unet import N_STAGES, UNetConfig
-
-
-def n_blocks(loaded: LoadedModel) -> int:
-    """Return how often a network calls its experts: once a block, or once a stage."""
-    config = loaded.config
-    if not config.n_routers:
-        return 0
-    return N_STAGES if isinstance(config, UNetConfig) else config.depth
+from napari_dmoe.models.titles import unit_of
 
 
 def checked_control(
@@ -28,14 +20,14 @@ def checked_control(
     """
     if experts is None or not (experts.mute or experts.pin):
         return None
-    n = n_blocks(loaded)
+    n, unit = loaded.config.n_blocks, unit_of(loaded.architecture)
     if not n:
         raise ValueError("this network has no experts that could be muted or pinned")
     named = {block for block, _ in experts.mute} | set(experts.pin)
     unknown = [b for b in named if b is not None and not 0 <= b < n]
     if unknown:
         raise ValueError(
-            f"block {min(unknown)} does not exist: there are {n}, counted from 0"
+            f"{unit} {min(unknown)} does not exist: there are {n}, counted from 0"
         )
     for block in range(n):
         experts.silent(block, loaded.config.n_experts)

@@ -34,7 +34,6 @@ from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.variants import joined, of_choice, segment_variants
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.footprint import pass_seconds
 from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
 from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 
@@ -299,10 +298,7 @@ def segment_many(
 
 def threads_of(loaded: LoadedModel, settings: InferenceSettings) -> int:
     """Return on how many threads to run, by the work of a full batch."""
-    n_parameters = sum(each.numel() for each in loaded.module.parameters())
-    return threads_for(
-        pass_seconds(loaded.config, n_parameters, loaded.input_size) * settings.batch
-    )
+    return threads_for(loaded.pass_seconds * settings.batch)
 
 
 def _rows(together: Sequence[Joined], n_samples: int) -> list[_Row]:

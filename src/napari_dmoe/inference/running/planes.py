@@ -37,6 +37,8 @@ from napari_dmoe.inference.running.recording import (
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.footprint import routing_bytes
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.progress import ProgressHook, part_of
 
 MAPS_AS_THEY_ARE = (
@@ -67,8 +69,10 @@ class PlaneRun:
         n, n_values = len(planes), len(choice.categories)
         n_alone = n_values if n_values > 1 else 0
         n_kept = loaded.config.n_classes if settings.probabilities else 0
-        n_bytes = n * math.prod(shape) * (1 + n_alone + 4 * n_kept)
-        refuse_beyond_memory(n_bytes, what="the result needs", remedy=REMEDY)
+        gates = n_values * routing_bytes(loaded.config, loaded.input_size)
+        self.n_bytes = n * (math.prod(shape) * (1 + n_alone + 4 * n_kept) + gates)
+        """What the result takes: its masks, its probabilities and its routing."""
+        refuse_beyond_memory(self.n_bytes, what="the result needs", remedy=REMEDY)
         self.labels = np.zeros((n, *shape), np.uint8)
         self.by_value = np.zeros((n_alone, n, *shape), np.uint8)
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
@@ -239,7 +243,13 @@ class PlaneRun:
             for gates, grid in zip(blocks, grids, strict=True)
         )
         return RoutingMaps(
-            maps, grids, choice.values, choice.weights, planes.axes, PLANE_AXES
+            maps,
+            grids,
+            choice.values,
+            choice.weights,
+            planes.axes,
+            PLANE_AXES,
+            unit=unit_of(self.loaded.architecture),
         )
 
     def _tokens(self, side: int) -> Grid:

@@ -19,8 +19,6 @@ _PREPARED, _RESTORED = 2e-7, 2e-8
 """Seconds a voxel; and a voxel and class."""
 _SEEN = 1.2e-8
 """Seconds a voxel of a window, for each pair of features of the first stage."""
-_PLANE = 0.1
-"""Seconds a plane in the network."""
 _AGAIN = 0.3
 """Share of a picture that is prepared once more for a second pass."""
 
@@ -52,19 +50,26 @@ def beats_of_preparing(*, voxels: int, resampled: int, lazy_bytes: int = 0) -> i
 
 
 def shares_of_planes(
-    *, pixels: int, rows: int, n_restored: int, n_classes: int, is_second: bool = False
+    *,
+    pixels: int,
+    rows: int,
+    pass_s: float,
+    n_restored: int,
+    n_classes: int,
+    is_second: bool = False,
 ) -> Mapping[str, float]:
     """Return the shares of planes of so many pixels, of `rows` passes each.
 
-    Those of a second pass are prepared in part; see :func:`shares_of_first_pass`.
+    `pass_s` is about how many seconds one thread takes for a pass. Planes of a second
+    pass are prepared in part; see :func:`shares_of_first_pass`.
     """
     return {
         PREPARING: _PREPARED * pixels * (_AGAIN if is_second else 1),
-        RUNNING: _PLANE * rows,
+        RUNNING: pass_s * rows,
         RESTORING: _RESTORED * n_classes * n_restored * pixels,
     }
 
 
-def shares_of_first_pass(*, pixels: int) -> Mapping[str, float]:
+def shares_of_first_pass(*, pixels: int, pass_s: float) -> Mapping[str, float]:
     """Return the shares of looking at planes of so many pixels as wholes."""
-    return {PREPARING: _PREPARED * pixels, RUNNING: _PLANE}
+    return {PREPARING: _PREPARED * pixels, RUNNING: pass_s}

@@ -32,7 +32,6 @@ from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.inference.running.waiting import with_reason
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.footprint import pass_seconds
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.progress import (
     Phases,
@@ -129,20 +128,18 @@ def _n_threads(
     settings: InferenceSettings,
 ) -> int:
     """Return on how many threads to run, by the work of one pass and what is free."""
-    n_parameters = sum(each.numel() for each in loaded.module.parameters())
     n_samples = settings.samples if settings.noise else 1
     rows = n_samples * sum(len(choice.categories) for choice in choices)
     if loaded.card.dims == 2:  # planes of a stack ride in the same batches
         rows *= len(Frames(image, PLANE_AXES))
-    seconds = pass_seconds(loaded.config, n_parameters, loaded.input_size)
-    return threads_for(seconds * min(rows, settings.batch))
+    return threads_for(loaded.pass_seconds * min(rows, settings.batch))
 
 
 def _refuse_too_many(runs: Sequence[PlaneRun]) -> None:
-    """Say before anything is run that the masks of all runs would not fit."""
+    """Say before anything is run that the results of all runs would not fit."""
     refuse_beyond_memory(
-        sum(run.labels.nbytes + run.by_value.nbytes for run in runs),
-        what=f"the masks of {len(runs)} runs need",
+        sum(run.n_bytes for run in runs),
+        what=f"the results of {len(runs)} runs need",
         remedy=REMEDY,
     )
 
@@ -202,7 +199,10 @@ def _look_first(
     if not lead.inputs.asks_first:
         return progress
     first, second = (
-        shares_of_first_pass(pixels=math.prod(lead.planes.frame_shape)),
+        shares_of_first_pass(
+            pixels=math.prod(lead.planes.frame_shape),
+            pass_s=lead.loaded.pass_seconds,
+        ),
         _shares(runs, rows),
     )
     before, after = parts_of(progress, first, second)
@@ -241,6 +241,7 @@ def _shares(runs: Sequence[PlaneRun], rows: int) -> Mapping[str, float]:
     return shares_of_planes(
         pixels=math.prod(lead.planes.frame_shape),
         rows=rows,
+        pass_s=lead.loaded.pass_seconds,
         n_restored=sum(run.n_restored for run in runs),
         n_classes=lead.loaded.config.n_classes,
         is_second=lead.inputs.preprocessing.focus is not None,

@@ -50,6 +50,7 @@ from napari_dmoe.inference.running.windows import (
 )
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.progress import Phases, Progress, ProgressHook, beats, part_of
 
@@ -328,7 +329,13 @@ class VolumeRun:
         gates = tuple(map(self._maps_together, zip(*self.gates, strict=True)))
         grids, choice, axes = self.token_grids, self.forward.choice, self.volumes.axes
         return RoutingMaps(
-            gates, grids, choice.values, choice.weights, axes, VOLUME_AXES
+            gates,
+            grids,
+            choice.values,
+            choice.weights,
+            axes,
+            VOLUME_AXES,
+            unit=unit_of(self.loaded.architecture),
         )
 
 

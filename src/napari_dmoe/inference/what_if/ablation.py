@@ -19,7 +19,6 @@ from napari_dmoe.inference.masks.comparison import Comparison, compare_masks
 from napari_dmoe.inference.masks.measures import ClassSize, measure_mask
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.results.provenance import ControlRecord
-from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
@@ -77,7 +76,7 @@ class Ablation:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the effects as a table, one row an expert."""
-        unit = unit_of(len(self.plain.grid.shape))
+        unit = self.plain.provenance.unit
         return [
             {
                 "muted expert": effect.expert,

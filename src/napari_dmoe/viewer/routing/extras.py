@@ -20,8 +20,7 @@ from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.session.results import Outcome, Result
 
 STAGES = (
-    "The stages of a 3D network have experts of their own, so they cannot agree or "
-    "disagree."
+    "The stages of a U-Net have experts of their own, so they cannot agree or disagree."
 )
 
 Votes = tuple[NDArray[np.uint8], ...]
@@ -109,7 +108,7 @@ def mean_by_block(
 def why_never(made: Segmentation, overlay: Overlay) -> str:
     """Say why a result can have no such map, whatever is run; nothing where it can."""
     routing, needs = made.routing, overlay.kind.needs
-    if needs == "blocks" and routing is not None and len(routing.token_axes) == 3:
+    if needs == "blocks" and routing is not None and not routing.shares_experts:
         return STAGES
     if needs == "two values" and not made.provenance.drivers:
         return "This model uses no attribute, so there are no two values to compare."

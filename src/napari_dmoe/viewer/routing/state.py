@@ -47,7 +47,7 @@ class RoutingState:
     n_blocks: int = 0  # where nothing can be shown
     n_experts: int = 0
     unit: str = "block"
-    """What a block is called: ``block``, or ``stage`` of a 3D network."""
+    """What a block is called: ``block``, or ``stage`` of a U-Net."""
     overlay: Overlay = field(default_factory=Overlay)
     """The map, with a block that the network has."""
     is_shown: bool = False

@@ -109,7 +109,7 @@ class RoutingTab(parts.ScrollColumn):
         self.legend.show_rows(state.legend, chosen, unit=state.unit)
 
     def _name_blocks(self, unit: str) -> None:
-        """Call the blocks of a 3D network stages."""
+        """Call the blocks of a U-Net stages."""
         name = unit.capitalize()
         self.block_label.setText(name)
         self.block_slider.setAccessibleName(name)

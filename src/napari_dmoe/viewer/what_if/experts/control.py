@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers import names
@@ -104,7 +104,7 @@ class ExpertsControl(Control):
         loaded = self._session.model
         if loaded is None:
             return
-        unit = unit_of(loaded.card.dims)
+        unit = unit_of(loaded.architecture)
         problem = wanted.problem(loaded.config.n_experts, unit)
         if problem:
             self._section.show_problem(problem)

@@ -15,7 +15,7 @@ from napari_dmoe.inference.pictures.colours import (
     class_colours,
     expert_colours,
 )
-from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.viewer.layers.measuring import PixelSize, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words
 from napari_dmoe.viewer.rows import Column, Line, TableRow
@@ -102,11 +102,8 @@ def experts_state(
     if loaded is None or not loaded.config.n_routers:
         no_experts = "This model has no experts." if loaded is not None else why_not
         return ExpertsState(why_not=no_experts)
-    # Here, as it needs torch, which a loaded model has brought along.
-    from napari_dmoe.inference.running.controls import n_blocks
-
-    n, unit = loaded.config.n_experts, unit_of(loaded.card.dims)
-    return ExpertsState(why_not, n, n_blocks(loaded), unit, loads)
+    config, unit = loaded.config, unit_of(loaded.architecture)
+    return ExpertsState(why_not, config.n_experts, config.n_blocks, unit, loads)
 
 
 def loads_of(routing: RoutingMaps) -> Loads:
@@ -202,7 +199,7 @@ def effects_summary(ablation: Ablation) -> str:
     effects = ablation.effects
     if not effects:
         return ""
-    unit = unit_of(len(ablation.plain.grid.shape))
+    unit = ablation.plain.provenance.unit
     where = f"all {unit}s" if ablation.block is None else f"{unit} {ablation.block}"
     most = max(effects, key=lambda effect: effect.n_different)
     idle = [str(effect.expert) for effect in effects if not effect.n_different]
