@@ -170,7 +170,7 @@ def blob(number: int, *, turned: bool = False) -> Case:
 @pytest.fixture(scope="module")
 def of_blobs() -> LoadedModel:
     pool = read_pool([blob(i) for i in range(300)], CARD)
-    return with_images(tiny_model(), pool, before=None, has_loads=False)
+    return with_images(tiny_model(), pool, before=None)
 
 
 def test_of_many_images_the_card_says_how_their_looks_go_together(
@@ -178,6 +178,7 @@ def test_of_many_images_the_card_says_how_their_looks_go_together(
 ) -> None:
     (images,) = of_blobs.card.training_images.sets
     assert list(images.sides)[-1] == LOOK
+    assert LOADS not in images.sides  # which are others for an unknown patient
     n = sum(len(spread.mean) for side, spread in images.sides.items() if side != LOOK)
     assert len(images.sides[LOOK].mean) == n == 81
     assert len(of_blobs.card.model_dump_json()) < 100_000
@@ -214,9 +215,10 @@ def test_a_few_images_go_together_as_those_seen_earlier(
     for case in darker:
         case.image.data[:] = case.image.data // 2
     pool = read_pool(darker, CARD)
-    tuned = with_images(of_blobs, pool, before=before, has_loads=False)
+    tuned = with_images(of_blobs, pool, before=before)
     first, own = tuned.card.training_images.sets
     assert first == before.sets[0]
+    assert LOADS not in own.sides
     assert own.sides[LOOK].correlations == first.sides[LOOK].correlations
     assert not told(tuned, np.asarray(blob(2000).image.data) // 2)
     assert told(tuned, np.asarray(blob(2000, turned=True).image.data) // 2)

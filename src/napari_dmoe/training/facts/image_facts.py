@@ -43,7 +43,7 @@ Volumes are fewer than planes and tell less of how sharp others are: for these i
 `MARGIN` there, too.
 """
 
-MARGINS_WITH_LOOK: Mapping[str, float] = {LOOK: 0.95, LOADS: 2.0}
+MARGINS_WITH_LOOK: Mapping[str, float] = {LOOK: 0.95}
 MARGIN_WITH_LOOK = 1.5
 """The same of sets whose look as a whole is known: that decides, and the others tell of
 what is farther out than that. Measured on dermoscopic photographs, of which all sides
@@ -85,10 +85,11 @@ def with_images(
     where it is not given as `seen`; the loads cost passes of the network.
     """
     seen = appearances(pool) if seen is None else seen
-    loads = _loads(loaded, pool, list(seen)) if has_loads else {}
     kinds: dict[str, list[int]] = {}
     for i, found in seen.items():
         kinds.setdefault(_kind(found, pool), []).append(i)
+    few = [i for kind, own in kinds.items() if not _has_look(kind, own) for i in own]
+    loads = _loads(loaded, pool, sorted(few)) if has_loads and few else {}
     earlier = [_without_loads(each) for each in before.sets] if before else []
     sets = list(earlier)
     for kind, own in kinds.items():
@@ -127,6 +128,15 @@ def _kind(found: Appearance, pool: Pool) -> str:
     return "colour" if "colours" in found else "grey"
 
 
+def _has_look(kind: str, own: Sequence[object]) -> bool:
+    """Say whether images are planes, and enough to tell how their looks go together.
+
+    The loads of experts are then not stated: they tell less, and are others where the
+    patient is unknown.
+    """
+    return kind != "volumes" and len(own) >= ENOUGH_FOR_LOOK
+
+
 def _evenly(n: int, most: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, n - 1, min(n, most))})
 
@@ -146,7 +156,7 @@ def _described(
     margins, margin = MARGINS, MARGIN
     if kind == "volumes":
         margins = {**MARGINS, "sharpness": MARGIN}
-    elif len(rows) >= ENOUGH_FOR_LOOK:
+    elif _has_look(kind, rows):
         sides[LOOK] = list(map(look_of, rows))
         margins, margin = MARGINS_OF_PHANTOMS, MARGIN
         if not is_drawn:
@@ -186,7 +196,8 @@ def _with_look(
         return own
     numbers = [like.look(row) for row in rows]
     look = _spread_of_few(like.sides[LOOK], numbers, least=0.0)
-    return own.model_copy(update={"sides": {**own.sides, LOOK: look}})
+    sides = {**_without_loads(own).sides, LOOK: look}
+    return own.model_copy(update={"sides": sides})
 
 
 def _spread_of_few(
