@@ -20,6 +20,7 @@ from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.titles import unit_of
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.session.requests import Request
@@ -28,6 +29,7 @@ from napari_dmoe.viewer.session.results import Outcome
 SIDE = 3
 DRIVER_VALUES = ("healthy", "suspect", "glaucoma")
 N_BLOCKS, N_EXPERTS = 4, 5
+_NETWORKS = {2: "dmoe-vit", 3: "dmoe-unet3d"}
 
 
 def make_segmentation(
@@ -66,6 +68,7 @@ def make_segmentation(
         weights=(1 / len(used),) * len(used),
         axes=axes,
         token_axes=along,
+        unit=unit_of(_NETWORKS[dims]),
     )
     maps = np.stack([0.75 * (labels == i) for i in range(len(classes))])
     return Segmentation(
@@ -76,7 +79,7 @@ def make_segmentation(
         by_value=masks if value is None else {},
         probabilities=maps.astype(np.float32) if has_probabilities else None,
         routing=routing if has_routing else None,
-        provenance=_provenance(image, classes, value, used),
+        provenance=_provenance(image, classes, value, used, _NETWORKS[dims]),
     )
 
 
@@ -101,6 +104,7 @@ def _provenance(
     classes: tuple[str, ...],
     value: str | None,
     used: tuple[str, ...],
+    network: str,
 ) -> Provenance:
     return Provenance(
         created="2026-01-01T00:00:00+00:00",
@@ -109,7 +113,7 @@ def _provenance(
         model=ModelRecord(
             card="fake",
             title="Fake",
-            architecture="dmoe-vit",
+            architecture=network,
             file="",
             sha256="",
             notice="the differences are invented",

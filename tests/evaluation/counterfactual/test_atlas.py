@@ -150,3 +150,18 @@ def test_what_depends_and_who_is_helped_are_drawn_by_group() -> None:
         assert names[0] == "all (n = 30)"
         assert "severity: healthy (n = 10)" in names
         assert "sex: female (n = 15)" in names
+
+
+@pytest.mark.parametrize(
+    ("stated", "unit"),
+    [
+        ({"architecture": "dmoe-unet2d"}, "stage"),
+        ({"architecture": "dmoe-vit"}, "block"),
+        ({"dims": 3}, "stage"),  # an older audit, which names no network
+        ({}, "block"),
+    ],
+)
+def test_an_audit_calls_parts_as_its_network_does(
+    stated: dict[str, object], unit: str
+) -> None:
+    assert FACTS.model_copy(update=stated).unit == unit
