@@ -27,7 +27,7 @@ DEPTHS = [
 OF_ONE_IMAGE = [
     "napari_dmoe.cohorts.series.segmenting.read_image",
     "napari_dmoe.cohorts.series.segmenting.segment",
-    "napari_dmoe.inference.running.planes.prepare",
+    "napari_dmoe.inference.running.plane_inputs.prepare",
     "napari_dmoe.inference.running.forward.Forward.__call__",
     "napari_dmoe.cohorts.series.segmenting.save_segmentation",
 ]

@@ -17,7 +17,7 @@ import torch
 from places import DATA
 from stub_networks import assert_same_result, thresholding_model
 
-from napari_dmoe.imaging import lazy, preprocessing, resampling, restoration
+from napari_dmoe.imaging import lazy, resampling, restoration
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results import provenance
 from napari_dmoe.inference.running import forward
@@ -57,8 +57,7 @@ def scan(shape: tuple[int, ...] = (32, 32, 70)) -> SpatialImage:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every step so small that tiny images take many of them."""
     monkeypatch.setattr(lazy, "BYTES_AT_ONCE", 1)
-    for module in (resampling, preprocessing):
-        monkeypatch.setattr(module, "PIXELS_AT_ONCE", 100)
+    monkeypatch.setattr(resampling, "PIXELS_AT_ONCE", 100)
     monkeypatch.setattr("napari_dmoe.imaging.volumes.PIXELS_AT_ONCE", 100)
     monkeypatch.setattr(restoration, "STRIP_VOXELS", 1)
     monkeypatch.setattr(restoration, "MULTIPLICATIONS_AT_ONCE", 1)

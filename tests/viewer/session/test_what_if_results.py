@@ -104,14 +104,17 @@ def test_a_mask_that_is_opened_looks_like_what_its_record_says(
 
 def test_a_3d_network_has_stages_in_names_and_badges(record: Provenance) -> None:
     control = ControlRecord(mute=((2, 5),), pin=((None, 4),))
-    grid = {"shape": (1, 1, 1), "start": (0, 0, 0), "step": (1, 1, 1)}
-    volume = changed(record, experts=control, grid=grid)
+    staged = {
+        "grid": {"shape": (1, 1, 1), "start": (0, 0, 0), "step": (1, 1, 1)},
+        "model": record.model.model_copy(update={"architecture": "dmoe-unet3d"}),
+    }
+    volume = changed(record, experts=control, **staged)
     assert altered_words(volume) == "expert 5 muted in stage 2, expert 4 alone"
     assert volume.departures == (
         "expert 5 muted in stage 2",
         "expert 4 pinned in all stages",
     )
-    said = compare_records(changed(record, grid=grid), volume)
+    said = compare_records(changed(record, **staged), volume)
     assert "expert 5 muted in stage 2, in the second only" in said
 
 
