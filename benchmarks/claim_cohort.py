@@ -121,7 +121,7 @@ def _prepare(ham: Path, cache: Path) -> None:
     values = [values_of(row.patient) for row in cohort.rows]
     usable = [place for place, own in enumerate(values) if own is not None]
     part = Cohort(tuple(cohort.rows[place] for place in usable))
-    pool = read_pool(part, CARD, to_measure=True)
+    pool = read_pool(part, CARD, may_be_unknown=True)
     numbers: dict[Any, int] = {}
     lesions = [
         numbers.setdefault(s or place, len(numbers))

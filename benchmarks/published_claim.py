@@ -153,7 +153,7 @@ def run_of(
     recipe = recipe_of(arm, seed=seed, steps=steps)
     fitted = train_new(recipe, cohort.cases(split.training), mode=arm.mode)
     trained, worked = time.perf_counter(), time.process_time()
-    pool = read_pool(cohort.cases(split.test), fitted.loaded.card, to_measure=True)
+    pool = read_pool(cohort.cases(split.test), fitted.loaded.card, may_be_unknown=True)
     whose = deranged(cohort.lesions[split.test], seed=DERANGEMENT_SEED)
     fitted.loaded.module.eval()
     return {

@@ -131,7 +131,7 @@ def test_photographs_are_prepared_once_and_what_no_card_knows_is_left_out(
 
 def test_prepared_photographs_are_what_the_network_would_see(ham, tmp_path):
     found = claim_cohort.photographs(ham, tmp_path)
-    pool = read_pool(found.cases([3, 8]), claim_plan.CARD, to_measure=True)
+    pool = read_pool(found.cases([3, 8]), claim_plan.CARD, may_be_unknown=True)
     seen = pool.images.permute(0, 2, 3, 1).numpy()
     assert (seen == found.images[[3, 8]]).all()
     assert (pool.labels.numpy() == found.labels[[3, 8]]).all()
@@ -152,7 +152,7 @@ def test_scores_are_those_of_the_project_told_the_own_the_others_or_no_value(
         for layer in loaded.module.moes:  # so that it matters which router decides
             layer.router_weight.mul_(100)
             layer.expert_out_weight.mul_(30)
-    pool = read_pool(found.cases(range(12)), loaded.card, to_measure=True)
+    pool = read_pool(found.cases(range(12)), loaded.card, may_be_unknown=True)
     whose = claim_cohort.deranged(found.lesions[:12], seed=0)
     scored = published_claim.dice_of(loaded, pool, whose)
     told = {

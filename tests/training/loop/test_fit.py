@@ -129,11 +129,6 @@ def test_cases_that_cannot_be_trained_on_are_refused(tiny):
             "case a has no labels",
         ),
         (
-            Case("b", good.image, good.labels, Patient()),
-            TrainingError,
-            "case b: severity is not known",
-        ),
-        (
             Case(
                 "c",
                 good.image,
@@ -146,6 +141,10 @@ def test_cases_that_cannot_be_trained_on_are_refused(tiny):
     ):
         with pytest.raises(error, match=message):
             fit(tiny, [case], settings=PLAIN)
+    unknown = Case("b", good.image, good.labels, Patient())
+    strict = PLAIN.model_copy(update={"unknown_drivers": "leave-out"})
+    with pytest.raises(TrainingError, match="case b: severity is not known"):
+        fit(tiny, [unknown], settings=strict)
     with pytest.raises(TrainingError, match="no cases"):
         fit(tiny, [], settings=PLAIN)
 

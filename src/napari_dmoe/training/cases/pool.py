@@ -58,8 +58,8 @@ def read_pool(
 
     `n_channels` are those that the network takes, by default 3 of planes and 1 of
     volumes; as in a run, a plane of one channel is repeated to as many. `reading` reads
-    the labels, where pools of one cohort share it. Of cases that
-    are measured or mixed, no driver need be known: it `may_be_unknown`.
+    the labels, where pools of one cohort share it. Of cases that are measured or mixed,
+    no driver need be known: it `may_be_unknown`.
 
     Raises
     ------
