@@ -214,11 +214,20 @@ def _go_through(
                 continue
             journal.done.append(_batch(run, done, part))
             journal.add(journal.done[-1])
-            for case, _ in done if tell is not None else ():
-                with suppress(OSError, ValueError):  # a closed pipe: work goes on
-                    tell(case)  # type: ignore[misc]
+            _tell_of(done, tell)
             first, done = first + len(done), []
     progress(Progress(1, 1, "done"))
+
+
+def _tell_of(
+    done: list[tuple[ScoredCase, ReadCase]], tell: Callable[[ScoredCase], None] | None
+) -> None:
+    """Tell of each case; a pipe that was closed stops no work."""
+    if tell is None:
+        return
+    for case, _ in done:
+        with suppress(OSError, ValueError):
+            tell(case)
 
 
 def _done(

@@ -23,8 +23,7 @@ from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 from napari_dmoe.validation import said
 
 UNET2D = "dmoe-unet2d"
-"""The architecture that a card of planes has to name: otherwise a transformer is meant.
-"""
+"""A card of planes has to name it as its architecture; else a transformer is meant."""
 
 _KEYS = ("architecture", "config", "card", "settings")
 
