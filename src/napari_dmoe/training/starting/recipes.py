@@ -186,11 +186,11 @@ _LESION_SIDE = 128
 
 _LESION_CONFIG = UNetConfig(
     dims=2,
-    feature_size=16,
+    feature_size=24,
     in_channels=3,
     n_classes=2,
     n_routers=7,
-    expert_widths=(16, 16, 64, 128, 256),
+    expert_widths=(24, 24, 96, 192, 256),
 )
 
 # Nothing of what the images are stands here: that is known of a training alone.
@@ -206,7 +206,7 @@ _LESION_CARD = ModelCard(
         side=_LESION_SIDE,
         resize="half-pixel",
         standardise=True,
-        focus=Focus(),
+        focus=Focus(margin=0.4, least=0.35),
         keep="largest",
         fill=True,
     ),
@@ -214,7 +214,7 @@ _LESION_CARD = ModelCard(
 
 # Cameras, light and squashed sides differ; a lesion has no upright.
 _LESION_SETTINGS = TrainSettings(
-    epochs=45,
+    epochs=100,
     learning_rate=2e-3,
     weight_decay=0.05,
     dropout=0.0,
