@@ -126,6 +126,7 @@ def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Des
             segment=segment,
             outlook=lambda *_, **__: Outlook(),
             suited_model=lambda *_, **__: "",
+            suited_to_files=lambda *_, **__: "",
             fitting_cards=fitting_cards,
             recent_models=lambda: (),
             remember_model=lambda path: None,

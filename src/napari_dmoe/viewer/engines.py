@@ -360,6 +360,7 @@ class Engines:
     segment: Callable[..., Segmentation] = segment
     outlook: Callable[..., Outlook] = outlook
     suited_model: Callable[..., str] = suited_model
+    suited_to_files: Callable[..., str] = suited_to_files
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
     ablate: Callable[..., Ablation] = ablate

@@ -110,6 +110,7 @@ class SegmentControl(TabControl):
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
         self.files.series_requested.connect(self.reopening.open)
+        self.file_series.suited_found.connect(self.suited.bring_for_files)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from napari.layers import Image
 
-from napari_dmoe.models.titles import short_title
+from napari_dmoe.models.titles import short_title, subject_of
 from napari_dmoe.viewer.layers.axes import channel_titles, question
 from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.segment.subject.control import other_model
@@ -122,9 +122,9 @@ def _with_model(session: Session, name: str) -> Readiness:
 def _title(session: Session, name: str) -> str:
     """Return a model's title, as far as a short line takes it and it stays clear."""
     title = title_of(name, session.surroundings)
-    first = title.split(",", 1)[0]
+    first = subject_of(title)
     others = (each for each in session.surroundings.titles.values() if each != title)
-    is_clear = all(each.split(",", 1)[0] != first for each in others)
+    is_clear = all(subject_of(each) != first for each in others)
     return first if is_clear else short_title(title)
 
 

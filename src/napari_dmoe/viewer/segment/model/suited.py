@@ -79,6 +79,12 @@ class SuitedModel(Control):
         return image is not None and self._may_bring(image) and self._will_look(image)
 
     @property
+    def is_looking(self) -> bool:
+        """Whether it is being found out, or will be, whatever comes of it."""
+        image = self._session.image
+        return image is not None and self._is_due(image)
+
+    @property
     def found(self) -> Suited:
         """What is known of the picture that is worked on."""
         session, image = self._session, self._session.image
@@ -87,8 +93,17 @@ class SuitedModel(Control):
         chosen = self._chosen.get(image, "")
         is_chosen = bool(chosen) and chosen == session.model_origin
         if is_chosen and not session.models_chosen.stays:
-            return Suited(is_chosen=not session.results_of(image))
+            return Suited(is_chosen=True)
         return Suited(offered=self._name(image) if self._asks_for_other(image) else "")
+
+    def bring_for_files(self, name: str) -> None:
+        """Load the model that files are for, in the place of one that nobody chose."""
+        session, image = self._session, self._session.image
+        is_free = bool(bundled_origin(session)) and not session.models_chosen.stays
+        is_other = name != session.model_origin and name in session.surroundings.models
+        if is_free and is_other and not self._work.is_busy:
+            self._brought = None if image is None else weakref.ref(image)
+            self._loader.bring(name, WHY)
 
     def _on_image(self) -> None:
         self._brought = None
@@ -130,14 +145,17 @@ class SuitedModel(Control):
             return False
         return self._known.get(image, (None, ""))[0] != self._key(image)
 
+    def _is_due(self, image: Image) -> bool:
+        """Say whether it is not known which model is for a picture, and asked."""
+        is_asked = self._may_bring(image) or self._asks_for_other(image)
+        return is_asked and self._will_look(image)
+
     def _look(self) -> None:
         """Find out which model is for the picture, where it is not known."""
         session, image = self._session, self._session.image
         if self._runner.is_busy or self._work.is_busy:
             return  # it begins when that has ended
-        if image is None or not self._will_look(image):
-            return
-        if not (self._may_bring(image) or self._asks_for_other(image)):
+        if image is None or not self._is_due(image):
             return
         if session.model is not None and self._loader.is_busy:
             return
