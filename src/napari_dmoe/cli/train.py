@@ -35,8 +35,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="What a bundled model was made by, or a JSON file: fundus-phantom (the "
-            f"default), {', '.join(_FURTHER_RECIPES)}."
+            help="What a bundled model was made by, or a JSON file: fundus-phantom "
+            f"(the default), {', '.join(_FURTHER_RECIPES)}."
         ),
     ] = None,
     card: Annotated[

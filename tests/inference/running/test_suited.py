@@ -1,4 +1,4 @@
-"""Which bundled model is for a picture: photographs first, and none that is no better."""
+"""Which bundled model is for a picture: photographs first, none that is no better."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def readiness(
     *,
     entered: str = "",
     refused: str = "",
-    suited: Suited = Suited(),  # noqa: B008 - frozen
+    suited: Suited = Suited(),
 ) -> Readiness:
     """Return whether the image that is worked on can be segmented, and what helps.
 

@@ -622,7 +622,10 @@ def test_what_is_read_brings_the_model_for_it_and_says_so(
         (["a.png", "b.png", "broken.png"], "fundus"),
         (["a.png", "b.png", "broken.png"], "age"),
     ]
-    assert "Model for such pictures: FairSeg" in desk.segmenting.tab.series.plan.notices.text()
+    assert (
+        "Model for such pictures: FairSeg"
+        in desk.segmenting.tab.series.plan.notices.text()
+    )
     assert desk.session.model is not None
     assert len(desk.session.model.notices) == 1
 

@@ -196,7 +196,5 @@ class SuitedModel(Control):
         self._refresh.soon()  # it may have been stopped for another picture
 
 
-def _looked(
-    engines: Engines, inquiry: Inquiry, loaded: str, hook: ProgressHook
-) -> str:
+def _looked(engines: Engines, inquiry: Inquiry, loaded: str, hook: ProgressHook) -> str:
     return engines.suited_model(inquiry.pixels, instead_of=loaded, progress=hook)
