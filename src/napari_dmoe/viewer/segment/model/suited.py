@@ -53,7 +53,6 @@ class SuitedModel(Control):
         super().__init__(bench, owner)
         self._loader, self._fit = loader, fit
         self._known: WeakKeyDictionary[Image, tuple[_Key, str]] = WeakKeyDictionary()
-        self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._asked: tuple[weakref.ref[Image], _Key] | None = None
         self._brought: weakref.ref[Image] | None = None
         self._runner = JobRunner(self, has_bar=False)
@@ -88,11 +87,11 @@ class SuitedModel(Control):
     def found(self) -> Suited:
         """What is known of the picture that is worked on."""
         session, image = self._session, self._session.image
+        origin = session.model_origin
         if image is None:
             return Suited()
-        chosen = self._chosen.get(image, "")
-        is_chosen = bool(chosen) and chosen == session.model_origin
-        if is_chosen and not session.models_chosen.stays:
+        is_brought = session.model is not None and WHY in session.model.notices
+        if is_brought and self._known.get(image) == (self._key(image), origin):
             return Suited(is_chosen=True)
         return Suited(offered=self._name(image) if self._asks_for_other(image) else "")
 
@@ -130,7 +129,7 @@ class SuitedModel(Control):
         return self._session.version_of(image), bundled_origin(self._session)
 
     def _name(self, image: Image) -> str:
-        """Return the model that is for a picture, as far as it is known; else ""."""
+        """Return the model that is for a picture, as far as it is known."""
         key, name = self._known.get(image, (None, ""))
         session = self._session
         is_other = name != session.model_origin and name in session.surroundings.models
@@ -186,7 +185,7 @@ class SuitedModel(Control):
         name, brought = self._name(image), weakref.ref(image)
         if not name or not self._may_bring(image) or brought == self._brought:
             return
-        self._brought, self._chosen[image] = brought, name
+        self._brought = brought
         self._known[image] = (self._session.version_of(image), name), name
         self._loader.bring(name, WHY)
 
