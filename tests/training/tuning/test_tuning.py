@@ -114,9 +114,7 @@ def test_cases_that_choose_the_round_are_not_trained_on(tmp_path: Path) -> None:
     said = f"3 cases held out: round {best} was the best on them and is kept"
     assert said in report.notices
     assert not any("also chose" in each for each in report.notices)
-    assert {c.n for c in report.guard if c.group == "all"} == {
-        33
-    }  # its own is left out
+    assert {c.n for c in report.guard if c.group == "all"} == {33}
     assert "12 corrected cases" in str(tuned.loaded.card.training.note)
     assert report.steps == 12
 
