@@ -76,7 +76,7 @@ SETS: Mapping[str, Set] = {
         "fundus-phantom",
         {"disc": (1, 2), "cup": (2,)},
     ),
-    "ham10000": Set("ham10000", "skin-phantom", "skin-phantom", {"lesion": (1,)}),
+    "ham10000": Set("ham10000", "skin-isic2017", "skin-isic2017", {"lesion": (1,)}),
 }
 
 

@@ -33,6 +33,8 @@ from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.weights import read_weights
 from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.starting.recipes import RECIPES
+from napari_dmoe.training.tasks.task import DEFAULT_RECIPE
 
 
 @pytest.fixture(autouse=True)
@@ -350,3 +352,10 @@ def test_what_was_trained_on_is_not_called_held_out(
     assert "nothing was held out" in said
     assert "held-out Dice" not in said
     assert "are the same picture: keep one" in told
+
+
+def test_help_names_every_recipe_and_the_default() -> None:
+    options = get_command(app).commands["train"].params
+    said = next(each.help for each in options if each.name == "recipe")
+    assert all(name in said for name in RECIPES)
+    assert f"{DEFAULT_RECIPE} (the default)" in said

@@ -10,8 +10,10 @@ from training_cases import CARD, PLAIN, mixed_squares, square, tiny_model
 
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.starting.recipes import RECIPES
 
 
 @pytest.fixture
@@ -28,6 +30,20 @@ def curves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     cases = [square(100 + i, CARD.attributes[0].values[i % 3]) for i in range(8)]
     write_cohort(tmp_path / "own", cases)
     return learning_curves
+
+
+def test_each_set_starts_from_a_bundled_model_and_is_drawn_by_its_recipe() -> None:
+    import learning_curves
+
+    sets = learning_curves.SETS
+    models = {name: of.model for name, of in sets.items()}
+    assert models == {"drishti": "fundus-phantom", "ham10000": "skin-isic2017"}
+    for of in sets.values():
+        loaded, recipe = load_checkpoint(of.model), RECIPES[of.recipe]
+        assert (recipe.architecture, recipe.config) == (
+            loaded.architecture,
+            loaded.config,
+        )
 
 
 def test_a_point_is_trained_by_the_defaults_and_tested_on_others(

@@ -62,6 +62,7 @@ class Desk:
                 not (
                     self.segmenting.run.is_busy
                     or self.segmenting.loader.is_busy
+                    or self.segmenting.suited.is_looking
                     or self.segmenting.fit.is_looking
                     or self.dock.work.is_at_files
                 )

@@ -128,6 +128,7 @@ class Fakes:
         fakes = Engines(
             look_around=lambda: Surroundings("CPU", ("auto",), MODELS, TITLES),
             load_checkpoint=lambda name: f"loaded {name}",  # type: ignore[arg-type]
+            suited_to_files=lambda *_, **__: "",
             recent_models=lambda: (),
             recent_cohorts=lambda: tuple(known),
             remember_cohort=lambda path: known.insert(0, path),

@@ -125,6 +125,8 @@ def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Des
             load_checkpoint=load,
             segment=segment,
             outlook=lambda *_, **__: Outlook(),
+            suited_model=lambda *_, **__: "",
+            suited_to_files=lambda *_, **__: "",
             fitting_cards=fitting_cards,
             recent_models=lambda: (),
             remember_model=lambda path: None,

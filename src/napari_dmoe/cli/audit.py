@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @options.with_settings(AuditSettings)
 def audit(
     cohort: options.Cohort,
-    checkpoint: options.Checkpoint,
     output: options.Output,
+    checkpoint: options.CheckpointOrHint = None,
     card: options.Card = None,
     *,
     attribute: Annotated[
@@ -90,15 +91,19 @@ def audit(
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         groups = dict(map(parse_by, by)) if by else None
-        loaded = load_checkpoint(checkpoint, card)
-        opened = open_cohort(
+        opening = partial(
+            open_cohort,
             cohort,
             layout=layout,
             list_file=list_file,
             subject=subject,
-            drivers=[each.name for each in loaded.card.attributes],
             columns=options.columns_of(column),
         )
+        named = options.checkpoint_of(
+            checkpoint, lambda: (row.image for row in opening().rows)
+        )
+        loaded = load_checkpoint(named, card)
+        opened = opening(drivers=[each.name for each in loaded.card.attributes])
         for line in lines_told(opened.problems):
             say_above_bar(f"problem: {line}")
         opened = checked(opened, output, skip_problems=skip_problems)

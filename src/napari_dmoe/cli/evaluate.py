@@ -280,14 +280,17 @@ def _of_masks(
 ) -> Evaluated:
     from napari_dmoe.cohorts.layouts.opening import open_cohort
     from napari_dmoe.evaluation.evaluating.predictions import evaluate_predictions
+    from napari_dmoe.inference.running.suited import suited_to_files
     from napari_dmoe.models.card_files import read_card
 
     card = None if how.card is None else read_card(how.card)
     cohort = _checked(open_cohort(path, needs_image=False, **where), output, how)
     if predictions is None and not any(row.prediction for row in cohort.rows):
+        suited = suited_to_files([row.image for row in cohort.rows])
+        such = f", such as {suited}, trained on pictures like these," if suited else ","
         raise ValueError(
-            "there is nothing to evaluate: give a model by --checkpoint, or masks by "
-            "--predictions or a column prediction"
+            f"there is nothing to evaluate: give a model by --checkpoint{such} or "
+            "masks by --predictions or a column prediction"
         )
     return evaluate_predictions(
         cohort,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -28,9 +28,20 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         "-c",
-        help="A .pth, .pt or .safetensors file, or a bundled name: skin-phantom.",
+        help="A .pth, .pt or .safetensors file, or a bundled name: skin-isic2017.",
     ),
 ]
+CheckpointOrHint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        help="A .pth, .pt or .safetensors file, or a bundled name: skin-isic2017. It "
+        "has to be given; left out, it is told which bundled model is for photographs.",
+    ),
+]
+"""The same for commands that look at what they are to be run on."""
+
 Card = Annotated[
     str | None,
     typer.Option(
@@ -189,6 +200,33 @@ def patient_of(
                 )
     values = {name: each[0][2] for name, each in by_name.items()}
     return Patient.from_values(values)
+
+
+def checkpoint_of(stated: str | None, images: Callable[[], Iterable[Path]]) -> str:
+    """Return the checkpoint that was named.
+
+    Parameters
+    ----------
+    stated : str, optional
+        What was given.
+    images : callable
+        Returns the files that it is for; called where nothing was given.
+
+    Raises
+    ------
+    ValueError
+        When none was named. It says which bundled model was trained on such pictures.
+    """
+    if stated is not None:
+        return stated
+    from napari_dmoe.inference.running.suited import suited_to_files
+    from napari_dmoe.models.checkpoint import bundled_names
+
+    needed = "no model was named: give one by --checkpoint"
+    suited = suited_to_files([*images()])
+    if suited:
+        raise ValueError(f"{needed}, such as {suited}, trained on pictures like these")
+    raise ValueError(f"{needed}, a file or {', '.join(bundled_names())}")
 
 
 def columns_of(

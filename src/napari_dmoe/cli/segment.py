@@ -23,8 +23,8 @@ def segment(
     source: Annotated[
         Path, typer.Argument(metavar="IMAGE|FOLDER|COHORT.csv", help="What to segment.")
     ],
-    checkpoint: options.Checkpoint,
     output: options.Output,
+    checkpoint: options.CheckpointOrHint = None,
     card: options.Card = None,
     *,
     stated: dict[str, Any],
@@ -84,14 +84,19 @@ def segment(
         from napari_dmoe.models.naming import refuse_unheard_of
 
         patient = options.patient_of(stated, attribute)
-        loaded = load_checkpoint(checkpoint, card)
+        columns = options.columns_of(column)
+        named = options.checkpoint_of(
+            checkpoint,
+            lambda: (e.path for e in entries_of(source, patient, columns=columns)),
+        )
+        loaded = load_checkpoint(named, card)
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
         entries = entries_of(
             source,
             patient,
             drivers=drivers,
-            columns=options.columns_of(column),
+            columns=columns,
             with_unlisted=unlisted,
         )
         if truth is not None:

@@ -18,7 +18,6 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 @options.with_patient
 def sweep(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.")],
-    checkpoint: options.Checkpoint,
     output: options.Output,
     swept: Annotated[
         str,
@@ -34,6 +33,7 @@ def sweep(
             "--attribute2", metavar="NAME[=VALUE]", help="A second one, for all pairs."
         ),
     ] = None,
+    checkpoint: options.CheckpointOrHint = None,
     card: options.Card = None,
     *,
     stated: dict[str, Any],
@@ -72,7 +72,8 @@ def sweep(
         patient = options.patient_of(
             stated, [*(further or ()), *own], option="--further"
         )
-        loaded = load_checkpoint(checkpoint, card)
+        name = options.checkpoint_of(checkpoint, lambda: [image])
+        loaded = load_checkpoint(name, card)
         refuse_unheard_of(patient, [a.name for a in loaded.card.attributes])
         source, stem = read_image(image), output_stem(image_stem(image))
         own_names = {attribute_called(a.name): a.name for a in loaded.card.attributes}

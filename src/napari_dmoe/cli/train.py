@@ -13,6 +13,7 @@ from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
 from napari_dmoe.cli.verdict import say_as_json, say_verdict
 from napari_dmoe.evaluation.groups.membership import EVERYBODY
+from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _GRACE = 1.0
 """Seconds in which torchrun has passed an interrupt on to everybody."""
+
+_FURTHER_RECIPES = sorted(set(bundled_titles()) - {"fundus-phantom"})
+"""Every bundled model has one; the recipes themselves need torch."""
 
 
 @options.with_changes(TrainSettings)
@@ -31,8 +35,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="fundus-phantom (the default), fundus-race-phantom, skin-phantom, "
-            "pelvis-phantom, or a JSON file."
+            help="What a bundled model was made by, or a JSON file: fundus-phantom "
+            f"(the default), {', '.join(_FURTHER_RECIPES)}."
         ),
     ] = None,
     card: Annotated[

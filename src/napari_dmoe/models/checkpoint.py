@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +44,7 @@ __all__ = [
     "CheckpointError",
     "LoadedModel",
     "UnsafeCheckpointError",
+    "bundled_cards",
     "bundled_dims",
     "bundled_names",
     "load_checkpoint",
@@ -164,6 +166,21 @@ def stated_card(name: str) -> ModelCard | None:
         return None if stated is None else parse_card(stated, path.name)
     except (OSError, ValueError, SafetensorError):
         return None  # whoever loads it is told what is wrong
+
+
+@cache
+def bundled_cards() -> Mapping[str, ModelCard]:
+    """Return the cards of the bundled models with all that is known of each.
+
+    No weights are loaded: the files' headers are read, and their hashes, once.
+    """
+    stated = {name: stated_card(name) for name in bundled_names()}
+    folder = _bundled_folder()
+    return {
+        name: _with_known(card, file_sha256(folder / f"{name}.safetensors"))
+        for name, card in stated.items()
+        if card is not None
+    }
 
 
 def _bundled_folder() -> Path:

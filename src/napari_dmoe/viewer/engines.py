@@ -334,6 +334,8 @@ def _late(name: str) -> Callable[..., Any]:
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
 outlook = _late("inference.running.outlook:outlook")
+suited_model = _late("inference.running.suited:suited_model")
+suited_to_files = _late("inference.running.suited:suited_to_files")
 ablate = _late("inference.what_if.ablation:ablate")
 uncertainty = _late("inference.what_if.uncertainty:uncertainty")
 replay = _late("inference.replaying.replay:replay")
@@ -357,6 +359,8 @@ class Engines:
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
     outlook: Callable[..., Outlook] = outlook
+    suited_model: Callable[..., str] = suited_model
+    suited_to_files: Callable[..., str] = suited_to_files
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
     ablate: Callable[..., Ablation] = ablate

@@ -11,7 +11,11 @@ from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tasks.task import TrainingTask, run_task
-from napari_dmoe.training.tuning.few_cases import steps_for, what_so_many_can_do
+from napari_dmoe.training.tuning.few_cases import (
+    held_in_words,
+    steps_for,
+    what_so_many_can_do,
+)
 from napari_dmoe.training.tuning.presets import (
     DEFAULT_PRESET,
     fine_tuning,
@@ -54,7 +58,10 @@ def test_cases_are_held_out_to_choose_by_from_ten_on_and_to_stop_by_from_twenty(
         ("cases", "best", None),
         ("cases", "best", 4),
     ]
+    windows = [tuning_settings(DEFAULT_PRESET, CARD, n) for n in (1, 9, 10, 19, 20)]
+    assert [(s.hold_out, s.keep, s.patience) for s in windows] == held
     volumes = CARD.model_copy(update={"dims": 3})
+    assert tuning_settings(DEFAULT_PRESET, volumes, 3).hold_out == "none"
     assert fine_tuning(volumes, 3).hold_out == "auto"  # slices cost no case
     assert fine_tuning(volumes, 3).batch == 2
 
@@ -107,3 +114,13 @@ def test_the_command_says_it_before_it_trains(tmp_path: Path) -> None:
         }
     )
     assert len(run_task(again).fitted.history) == 2
+
+
+def test_what_is_held_out_is_said_alike_everywhere() -> None:
+    said = [held_in_words(fine_tuning(CARD, n)) for n in (9, 10, 20)]
+    assert said == [
+        "none of them is held out, and the last round is kept",
+        "one in 5 is held out to choose the round by",
+        "one in 5 is held out to choose the round by; it ends once 4 rounds got no "
+        "better",
+    ]

@@ -43,6 +43,7 @@ from napari_dmoe.training.guarding.guard import (
 )
 from napari_dmoe.training.guarding.scores import score_cases
 from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tuning.corrected import (
@@ -93,6 +94,49 @@ def test_without_a_guard_groups_are_not_checked() -> None:
     assert report.guard == ()
     assert report.verdict == "not checked"
     assert report.worst_group is None
+
+
+def test_cases_that_choose_the_round_are_not_trained_on(tmp_path: Path) -> None:
+    epochs: list[Epoch] = []
+    held = {"hold_out": "cases", "keep": "best", "epochs": 4, "steps_per_epoch": 3}
+    settings = SHORT.model_copy(update=held)
+    cases = mixed_squares(15)
+    others = [square(60 + i, SEVERITY.values[i % 3]) for i in range(33)]
+    guard = guard_of(tmp_path, [*others, cases[2]])
+    tuned = tune(
+        tiny_model(), cases, settings=settings, guard=guard, on_epoch=epochs.append
+    )
+    report, scores = tuned.report, [epoch.worst for epoch in epochs]
+    assert report.n_cases == 12
+    assert {c.n for c in report.cases if c.group == "all"} == {12}
+    assert [epoch.n for epoch in epochs] == [3] * 4
+    best = scores.index(max(s for s in scores if s is not None)) + 1
+    said = f"3 cases held out: round {best} was the best on them and is kept"
+    assert said in report.notices
+    assert not any("also chose" in each for each in report.notices)
+    assert {c.n for c in report.guard if c.group == "all"} == {33}
+    assert "12 corrected cases" in str(tuned.loaded.card.training.note)
+    assert report.steps == 12
+
+
+def test_it_ends_early_where_held_out_cases_get_no_better() -> None:
+    changes = {"hold_out": "cases", "keep": "best", "patience": 2}
+    changes |= {"learning_rate": 1e-12, "epochs": 9, "steps_per_epoch": 1}
+    settings = SHORT.model_copy(update=changes)
+    report = tune(tiny_model(), mixed_squares(15), settings=settings).report
+    assert report.steps == 3
+    said = "3 cases held out: round 1 was the best on them and is kept"
+    assert f"{said}; it ended early, after 3 rounds" in report.notices
+
+
+def test_of_one_subject_nothing_is_held_out_and_the_last_round_is_kept() -> None:
+    changes = {"hold_out": "cases", "keep": "best", "patience": 1}
+    settings = SHORT.model_copy(update={**changes, "learning_rate": 1e-12})
+    cases = [replace(case, subject="one") for case in mixed_squares(15)]
+    report = tune(tiny_model(), cases, settings=settings).report
+    assert report.n_cases == 15
+    assert any(each.startswith("no case is held out") for each in report.notices)
+    assert not any("ended early" in each for each in report.notices)
 
 
 def test_the_card_says_what_it_was_tuned_on_and_what_it_reached(tmp_path: Path) -> None:

@@ -180,6 +180,31 @@ def test_a_loaded_model_is_proposed_and_followed(
     assert loaded is fundus_model
 
 
+def test_a_model_that_was_trained_on_such_pictures_is_proposed(
+    make_fairness: Callable[..., FairnessDesk], source: Path, fundus_model: object
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def suits(paths: list[Path], *, instead_of: str, progress: object) -> str:
+        asked.append((len(paths), instead_of))
+        return "skin-phantom"
+
+    desk = make_fairness(suited_to_files=suits)
+    desk.read(source)
+    assert desk.compared == ["Skin"]
+    assert "Like the training images of: Skin lesion" in desk.dock.cohort.found.text()
+    session = session_of(desk.viewer)
+    session.set_model(fundus_model, "fundus-phantom")  # type: ignore[arg-type]
+    assert desk.compared == ["Skin"]
+    desk.read(source)
+    assert asked == [(12, ""), (12, "fundus-phantom")]
+    session.models_chosen.note(None)  # a person chose it
+    session.set_model(fundus_model, "fundus-phantom")  # type: ignore[arg-type]
+    assert desk.compared == ["Fundus, driven by severity"]
+    session.set_model(fundus_model, "/my/own.pth")  # type: ignore[arg-type]
+    assert desk.compared == ["own.pth"]
+
+
 def test_another_place_is_chosen_for_the_files(
     desk: FairnessDesk, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from napari_dmoe.viewer.fine_tune.words import (
     REPORT_COLUMNS,
     acceptance,
     at_work,
+    before_start,
     legend,
     measured_on,
     report_lines,
@@ -147,6 +148,14 @@ def test_the_curves_say_what_they_are_measured_on() -> None:
     cohort = Guard(kind="cohort", name="people")
     assert measured_on(cohort, epochs).startswith("Dice on cases of the guard (n 5)")
     assert "(n" not in measured_on(cohort, [Epoch(0, 1.0, {})])  # of older versions
+    held = measured_on(cohort, epochs, has_held=True)
+    assert held.startswith("Dice on the cases held out (n 5)")
+
+
+def test_what_is_held_out_is_said_before_start() -> None:
+    said = before_start("400 steps in 10 rounds", 20, "", "one in 5 is held out")
+    assert said == "400 steps in 10 rounds\nOne in 5 is held out."
+    assert before_start("work", 30, "Unknown.") == "work\nUnknown."
 
 
 def test_how_long_it_takes_is_said_once_it_is_known() -> None:

@@ -131,7 +131,7 @@ def test_a_plane_offers_the_model_of_planes(
     desk.load("volumes")
     desk.viewer.add_image(IMAGE, name="retina")
     link = desk.segmenting.tab.action.link
-    assert link.text() == "Use Fundus (phantom-trained) instead"
+    assert link.text() == "Use Fundus instead"
     desk.click(link)
     desk.wait_until_idle()
     assert desk.session.model_origin == "fundus"

@@ -34,7 +34,10 @@ from napari_dmoe.training.tasks.chosen import Notices, cohort_of, settings_of
 from napari_dmoe.training.tasks.guard_option import guard_named
 from napari_dmoe.training.tasks.guarded import CANNOT_TELL, GuardedFolder, Watch
 from napari_dmoe.training.tasks.widening import new_drivers, widened
-from napari_dmoe.training.tuning.few_cases import what_so_many_can_do
+from napari_dmoe.training.tuning.few_cases import (
+    held_in_words,
+    what_so_many_can_do,
+)
 from napari_dmoe.training.tuning.presets import fine_tuning
 
 if TYPE_CHECKING:
@@ -137,9 +140,7 @@ def _told_of(settings: TrainSettings, n_cases: int) -> Iterator[str]:
         return
     steps = settings.epochs * settings.steps_per_epoch
     cases = f"{n_cases:,} case{'s' * (n_cases != 1)}"
-    held = "none of them is held out, and the last round is kept"
-    if settings.hold_out == "cases" and settings.keep == "best":
-        held = f"one in {settings.hold_out_every} is held out to choose the round by"
+    held = held_in_words(settings)
     yield f"{cases}: {steps:,} steps in {settings.epochs} rounds; {held}"
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_dmoe.training.settings import TrainSettings
+
 ROUNDS = 10
 """Rounds that the steps are split into; it is measured after each."""
 
@@ -68,6 +70,17 @@ def choice_for(n_cases: int, dims: int) -> Mapping[str, Any]:
         return {"hold_out": "cases", "keep": "best", "patience": stops}
     held = "auto" if dims == 3 and n_cases < FEW else "none"
     return {"hold_out": held, "keep": "last", "patience": None}
+
+
+def held_in_words(settings: TrainSettings) -> str:
+    """Say what is held out to choose a round by, and whether training ends early."""
+    if settings.hold_out != "cases" or settings.keep != "best":
+        return "none of them is held out, and the last round is kept"
+    held = f"one in {settings.hold_out_every} is held out to choose the round by"
+    if settings.patience is None:
+        return held
+    n = settings.patience
+    return f"{held}; it ends once {n} round{'s' * (n != 1)} got no better"
 
 
 def what_so_many_can_do(n_cases: int) -> str:

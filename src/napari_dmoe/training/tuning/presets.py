@@ -96,11 +96,21 @@ def tuning_settings(name: str, card: ModelCard, n_cases: int = 1) -> TrainSettin
         train=train,
         dropout=0.0,
         unlabelled=IGNORED,
-        hold_out="none",
-        keep="last",  # choosing an epoch by the guard would make it look better
+        **_choice_of_window(n_cases, card.dims),
         augmentation=FullerAugmentSettings(),
         device="auto",
     )
+
+
+def _choice_of_window(n_cases: int, dims: int) -> Mapping[str, Any]:
+    """Return the choice for so many ticked cases, all of which are whole.
+
+    Where none of them is held out the last round is kept: choosing one by the guard
+    would make it look better.
+    """
+    chosen = choice_for(n_cases, dims)
+    is_held = chosen["hold_out"] == "cases"
+    return chosen if is_held else {**chosen, "hold_out": "none"}
 
 
 def fine_tuning(card: ModelCard, n_cases: int, **stated: Any) -> TrainSettings:

@@ -12,10 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.inference.running.devices import choose_device
+from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook, part_of
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
+from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.guarding.at_work import Guarding
 from napari_dmoe.training.guarding.changes import changes
@@ -29,6 +32,7 @@ from napari_dmoe.training.guarding.scores import (
 )
 from napari_dmoe.training.loop.fit import EpochHook, fit
 from napari_dmoe.training.loop.folder import LAST, RunFolder
+from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.resuming import RESUME
 from napari_dmoe.training.pacing import (
     AFTER,
@@ -88,7 +92,8 @@ def tune(
         What was corrected; label 255 is not annotated. See
         :func:`napari_dmoe.training.tuning.corrected.annotated_case`.
     settings : TrainSettings
-        How to train. What is held out is not asked: it is the guard.
+        How to train. ``hold_out="cases"`` keeps some of the cases apart to choose the
+        round by, and may end early; else the guard is what is held out.
     guard : Guard, optional
         Cases of every group that nothing is trained on. Some of them are measured
         after each epoch, too; without any, the cases themselves are.
@@ -119,7 +124,9 @@ def tune(
     Diverged
         For a loss that is no finite number.
     """
-    settings, trained = _settled(settings, len(cases)), (*cases, *replay)
+    settings, split = _split(_settled(settings, len(cases)), cases, loaded.card)
+    learnt, chosen_by = split.learnt, split.chosen_by
+    trained = (*learnt, *replay)
     if settings.unknown_drivers == "leave-out":
         refuse_unknown_attributes(trained, loaded.card)
     guard = guard or Guard()
@@ -128,26 +135,26 @@ def tune(
         loaded.card,
         settings,
         n_trained=len(trained),
-        n_measured=len(cases),
+        n_measured=len(learnt),
         n_drawn=guard.n_drawn,
         paces=paces,
     )
     guarding = Guarding.of(
         guard,
         loaded.card,
-        trained,
-        chooses_epoch=settings.keep == "best",
+        (*trained, *chosen_by),
+        chooses_epoch=settings.keep == "best" and not chosen_by,
         progress=_part(progress, pacing(n_guard=guard.n_expected), GUARD),
     )
     told = partial(_part, progress, pacing(n_guard=len(guarding.cases)))
-    score = partial(score_both, cases=cases, guarding=guarding, device=settings.device)
+    score = partial(score_both, cases=learnt, guarding=guarding, device=settings.device)
     before = remembered(folder, resume or only_compare)
     digest = guarding.digest()
     if before is None or before.of != digest:
         before = score(loaded, progress=told(BEFORE))
         before = replace(before, of=digest)
         remember(folder, before)
-    kept: tuple[str, ...] = ()
+    notices, n_rounds = split.notices, settings.epochs
     if only_compare:
         tuned = _last(folder)
     else:
@@ -157,7 +164,7 @@ def tune(
             loaded,
             trained,
             settings=settings,
-            held_out=guarding.watch or cases,
+            held_out=chosen_by or guarding.watch or cases,
             rehearsed=len(replay),
             are_classes=True,
             folder=None if folder is None else RunFolder(folder),
@@ -165,17 +172,18 @@ def tune(
             progress=told(TRAINING),
             on_epoch=on_epoch,
         )
-        tuned, kept = fitted.loaded, fitted.kept_classes
+        tuned, n_rounds = fitted.loaded, len(fitted.history)
+        notices += _of_rounds(fitted, settings, len(chosen_by)) + fitted.kept_classes
     after = score(tuned, progress=told(AFTER))
     report = replace(
         guarding.report(before.guard, after.guard),
         cases=changes(before.cases, after.cases, guarding.attributes),
-        n_cases=len(cases),
+        n_cases=len(learnt),
         n_replayed=len(replay),
-        steps=settings.epochs * (settings.steps_per_epoch or 0),
+        steps=n_rounds * (settings.steps_per_epoch or 0),
         parent=loaded.sha256,
     )
-    report = replace(report, notices=(*report.notices, *kept))
+    report = replace(report, notices=(*report.notices, *notices))
     return Tuned(_named(loaded, tuned, report), report)
 
 
@@ -224,9 +232,44 @@ def _settled(settings: TrainSettings, n_cases: int) -> TrainSettings:
             "unlabelled": IGNORED,
             "background": 0,
             "annotated": "all",
-            "hold_out": "none",
+            "hold_out": "cases" if settings.hold_out == "cases" else "none",
         }
     )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The cases that are trained on, and those that the round is chosen by."""
+
+    learnt: Sequence[Case]
+    chosen_by: tuple[Case, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def _split(
+    settings: TrainSettings, cases: Sequence[Case], card: ModelCard
+) -> tuple[TrainSettings, _Split]:
+    """Hold out what the settings ask for; where that cannot be, the last is kept."""
+    if settings.hold_out != "cases":
+        return settings, _Split(cases)
+    by, patients = card.attributes, patients_of(cases)
+    learnt, held_out = hold_out_cases(cases, patients, by, settings)
+    said = tuple(notices_of_split(patients, by, settings, held_out))
+    if len(held_out):
+        return settings, _Split(learnt, tuple(held_out), said)
+    last = {"hold_out": "none", "keep": "last", "patience": None}
+    return settings.model_copy(update=last), _Split(cases, notices=said)
+
+
+def _of_rounds(fitted: Fitted, settings: TrainSettings, n: int) -> tuple[str, ...]:
+    """Say which round was chosen by so many cases, and whether that ended it early."""
+    if not n or fitted.best_epoch is None:
+        return ()
+    n_rounds, best = len(fitted.history), fitted.best_epoch + 1
+    said = f"{n} case{'s' * (n != 1)} held out: round {best} was the best on them"
+    if n_rounds < settings.epochs:
+        return (f"{said} and is kept; it ended early, after {n_rounds} rounds",)
+    return (f"{said} and is kept",)
 
 
 def _named(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 
+from napari_dmoe.training.tuning.few_cases import held_in_words
 from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.fine_tune.changes import ChangesSinceStart
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from napari_dmoe.training.settings import TrainSettings
 
 _LAYOUT_MS = 50  # until then Qt has laid out the table
+_BY_CASES = "epochs", "steps_per_epoch", "hold_out", "keep", "patience"
+"""Settings that follow from how many cases are ticked."""
 
 
 class FineTuneControl(TabControl):
@@ -126,8 +129,7 @@ class FineTuneControl(TabControl):
         usual, now = self._usual(), self.tab.advanced.value()
         if usual is None or now is None or now != self._proposed:
             return
-        steps = usual.epochs, usual.steps_per_epoch
-        if steps != (now.epochs, now.steps_per_epoch):
+        if any(getattr(usual, name) != getattr(now, name) for name in _BY_CASES):
             self._on_preset()
 
     def _on_advanced(self) -> None:
@@ -193,12 +195,19 @@ class FineTuneControl(TabControl):
     def _show_facts(self) -> None:
         n_cases, unknown = self.pairs.n_cases, self.pairs.unknown()
         self.tab.tune.show_facts(
-            before_start(self.tune.work_to_come(), n_cases, unknown)
+            before_start(self.tune.work_to_come(), n_cases, unknown, self._held())
         )
+
+    def _held(self) -> str:
+        """Say what of the ticked cases is held out; nothing where none is."""
+        settings = self.tab.advanced.value()
+        if settings is None or settings.hold_out != "cases":
+            return ""
+        return held_in_words(settings)
 
     def _show_curves(self) -> None:
         tuning = self.tuning
-        note = measured_on(tuning.guard, tuning.epochs)
+        note = measured_on(tuning.guard, tuning.epochs, has_held=tuning.has_held)
         self.tab.curves.show_epochs(tuning.epochs, note)
         self.looking.offer()
 

@@ -158,7 +158,8 @@ class TuneControl(Control):
         self._planned = self._work_of(loaded, settings, len(taken), n_trained)
         expected = None if self._task.paces is None else self._planned.in_all
         self._estimate = Estimate(expected=expected, now=self._now)
-        self._tuning.begin(loaded, pairs, guard)
+        has_held = settings.hold_out == "cases"
+        self._tuning.begin(loaded, pairs, guard, has_held=has_held)
         work = partial(_hand_over, path, loaded, taken, self._tab.reading())
         self._preparing.start(Job("dMoE: handing cases over", work))
 

@@ -65,6 +65,8 @@ class Tuning:
     ) -> None:
         self.parent, self.pairs, self.guard = parent, pairs, guard
         """The model that it started from, what it is trained on, and its guard."""
+        self.has_held = False
+        """Whether some of these are held out to choose the round by."""
         self.epochs: list[Epoch] = []
         self.report: TuningReport | None = None
         self.saved_as: Path | None = None
@@ -82,9 +84,17 @@ class Tuning:
         is_kept = self.state is State.KEPT
         return self.folder.kept_model() if is_kept else self.folder.tuned_model()
 
-    def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...], guard: Guard) -> None:
-        """Forget the last tuning and prepare another."""
+    def begin(
+        self,
+        parent: LoadedModel,
+        pairs: tuple[Pair, ...],
+        guard: Guard,
+        *,
+        has_held: bool = False,
+    ) -> None:
+        """Forget the last tuning and prepare another, which holds some cases out."""
         self._hold(parent, pairs, guard)
+        self.has_held = has_held
         self.become(State.PREPARING, "Handing the cases over …")
 
     def add_epoch(self, epoch: Epoch) -> None:

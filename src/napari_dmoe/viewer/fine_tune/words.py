@@ -62,10 +62,13 @@ def work_to_come(settings: TrainSettings, steps: int, seconds: float | None) -> 
     return f"{steps} steps in {settings.epochs} rounds{known}"
 
 
-def before_start(work: str, n_cases: int, unknown: str) -> str:
-    """Say how much is trained, what so many cases can do, and what is not known."""
+def before_start(work: str, n_cases: int, unknown: str, held: str = "") -> str:
+    """Say how much is trained, what is held out, and what so many cases can do.
+
+    What is not known of them comes last.
+    """
     can_do = what_so_many_can_do(n_cases)
-    lines = work, f"{can_do}." if can_do else "", unknown
+    lines = work, *(f"{sentence(s)}." if s else "" for s in (held, can_do)), unknown
     return "\n".join(filter(None, lines))
 
 
@@ -218,10 +221,14 @@ def acceptance(report: TuningReport) -> str:
     return f"{_listed(names)} got worse" if names else ""
 
 
-def measured_on(guard: Guard | None, epochs: Sequence[Epoch]) -> str:
+def measured_on(
+    guard: Guard | None, epochs: Sequence[Epoch], *, has_held: bool = False
+) -> str:
     """Say what the curves are measured on, and whether that was trained on."""
     n = epochs[-1].n if epochs else 0
     counted = f" (n {n})" if n else ""
+    if has_held:
+        return f"Dice on the cases held out{counted}, at the network's resolution."
     if guard is None or guard.kind == "none":
         return (
             f"Dice on the cases trained on{counted}, at the network's resolution: "

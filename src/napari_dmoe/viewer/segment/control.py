@@ -20,9 +20,11 @@ from napari_dmoe.viewer.segment.masks.meanings import LabelMeanings
 from napari_dmoe.viewer.segment.masks.reopened import ReopenedMasks
 from napari_dmoe.viewer.segment.model.control import ModelLoader
 from napari_dmoe.viewer.segment.model.samples import SampleOffer
+from napari_dmoe.viewer.segment.model.suited import SuitedModel
 from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_CHANNEL,
     CHOOSE_IMAGE,
+    CHOOSE_MODEL,
     ENTER_PATIENT,
     NAME_AXES,
     OPEN_MODEL,
@@ -62,6 +64,7 @@ class SegmentControl(TabControl):
         self.subject = SubjectControl(bench, tab.image, tab.patient)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
+        self.suited = SuitedModel(bench, self.loader, self.fit, self)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
         self.truth = TruthControl(bench, tab.result.truth)
@@ -94,6 +97,7 @@ class SegmentControl(TabControl):
         tab.place_device(foot.device_label)
         tab.action.remedy_requested.connect(self._on_remedy)
         self.subject.shown.connect(self._show_readiness)
+        self.suited.changed.connect(self._on_fit)
         self.fit.found.connect(self._on_fit)
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(run.rerun)
@@ -106,6 +110,7 @@ class SegmentControl(TabControl):
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
         self.files.series_requested.connect(self.reopening.open)
+        self.file_series.suited_found.connect(self.suited.bring_for_files)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -163,21 +168,29 @@ class SegmentControl(TabControl):
         self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
         more = self.samples.which_first if now.remedy == OPEN_SAMPLE else ""
         remedy = Remedy(now.remedy, now.offer, more) if now.remedy else None
-        self.tab.action.show_reason(now.text, remedy, is_caution=now.is_ready)
+        self.tab.action.show_reason(now.text, remedy, is_caution=now.is_caution)
         return now.is_ready
 
     def _readiness(self) -> Readiness:
         """Say whether a run can begin; if not, why."""
         if self.loader.is_busy:
             return Readiness("Loading the model …", is_ready=False)
-        entered, refused = self.subject.entered, self.fit.refused
-        return readiness(self._session, entered=entered, refused=refused)
+        if self.suited.is_deciding:
+            return Readiness("Looking which model is for it …", is_ready=False)
+        return readiness(
+            self._session,
+            entered=self.subject.entered,
+            refused=self.fit.refused,
+            suited=self.suited.found,
+        )
 
     def _on_remedy(self, key: str) -> None:
         """Do what the link beside the button offers."""
         tab = self.tab
         if key.startswith(USE_MODEL):
             self.loader.choose(key.removeprefix(USE_MODEL))
+        elif key == CHOOSE_MODEL:
+            tab.model.combo.showPopup()
         elif key == OPEN_MODEL:
             tab.model.browse_button.click()
         elif key == OPEN_SAMPLE:

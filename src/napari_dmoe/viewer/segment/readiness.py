@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from napari.layers import Image
 
-from napari_dmoe.models.titles import short_title
+from napari_dmoe.models.titles import short_title, subject_of
 from napari_dmoe.viewer.layers.axes import channel_titles, question
 from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.segment.subject.control import other_model
@@ -16,7 +16,18 @@ from napari_dmoe.viewer.session.session import Session
 
 OPEN_MODEL, OPEN_SAMPLE, CHOOSE_IMAGE = "open model", "open sample", "choose image"
 NAME_AXES, CHOOSE_CHANNEL, USE_MODEL = "name axes", "choose channel", "use "
-ENTER_PATIENT = "enter patient"
+ENTER_PATIENT, CHOOSE_MODEL = "enter patient", "choose model"
+FOR_OTHER = "This picture is for another model."
+
+
+@dataclass(frozen=True)
+class Suited:
+    """What is known of the bundled model that is for the picture."""
+
+    is_chosen: bool = False
+    """Whether it was loaded for the picture, and nobody chose it."""
+    offered: str = ""
+    """Its name where another model is loaded, or none; often nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +43,26 @@ class Readiness:
     """What a click does; the model's name follows :data:`USE_MODEL`."""
     offer: str = ""
     """What the link says."""
+    is_caution: bool = False
+    """Whether what stands there asks for care before a run."""
 
 
-def readiness(session: Session, *, entered: str = "", refused: str = "") -> Readiness:
+def readiness(
+    session: Session,
+    *,
+    entered: str = "",
+    refused: str = "",
+    suited: Suited = Suited(),
+) -> Readiness:
     """Return whether the image that is worked on can be segmented, and what helps.
 
     What was `entered` of the patient cannot be read, or an engine would have `refused`
-    the image: each stands in the way, too.
+    the image: each stands in the way, too. `suited` is the model for the picture.
     """
     model, image = session.model, session.image
+    other = other_model(session) or suited.offered
     if model is None:
-        said, other = "No model is loaded.", other_model(session)
+        said = "No model is loaded."
         if other:
             return _lacks(said, f"{USE_MODEL}{other}", f"Use {_title(session, other)}")
         return _lacks(said, OPEN_MODEL, "Open a model…")
@@ -50,20 +70,30 @@ def readiness(session: Session, *, entered: str = "", refused: str = "") -> Read
         return _lacks("No image is open.", OPEN_SAMPLE, "Open a sample")
     problem = checks.image_problem(image, session.dims, session.n_channels) or refused
     if problem:
-        return replace(_for_image(session, image), why_not=problem)
+        return replace(_for_image(session, image, other), why_not=problem)
     problem = entered or checks.patient_problem(model.card, session.patient_of(image))
     if problem:
         return _lacks(problem, ENTER_PATIENT, "Change it")
     notices = " ".join(session.driver_notices(image))
-    other = other_model(session)
-    return replace(_with_model(session, other), text=notices, is_ready=True)
+    is_caution = bool(notices)
+    if suited.is_chosen:
+        chosen = f"Chosen for this picture: {_title(session, session.model_origin)}."
+        now, notices = CHOICE, f"{chosen} {notices}".rstrip()
+    else:
+        now = _with_model(session, other)
+    if suited.offered:
+        notices, is_caution = notices or FOR_OTHER, True
+    return replace(now, text=notices, is_ready=True, is_caution=is_caution)
+
+
+CHOICE = Readiness(remedy=CHOOSE_MODEL, offer="Choose another")
 
 
 def _lacks(text: str, remedy: str, offer: str) -> Readiness:
     return Readiness(text, False, remedy=remedy, offer=offer)
 
 
-def _for_image(session: Session, image: Image) -> Readiness:
+def _for_image(session: Session, image: Image, other: str) -> Readiness:
     """Say what helps where image and model do not fit, which another line says."""
     if question(image):
         return _lacks("", NAME_AXES, "Name its axes")
@@ -72,7 +102,7 @@ def _for_image(session: Session, image: Image) -> Readiness:
     has_channels = bool(channel_titles(image, dims)) and not is_flat
     if has_channels and checks.takes(1, dims, wanted or 1):
         return _lacks("", CHOOSE_CHANNEL, "Choose a channel")
-    other = other_model(session) or _of_other_kind(session, image)
+    other = other or _of_other_kind(session, image)
     if other:
         return _with_model(session, other)
     others = (each for each in session.images() if each is not image)
@@ -92,9 +122,9 @@ def _with_model(session: Session, name: str) -> Readiness:
 def _title(session: Session, name: str) -> str:
     """Return a model's title, as far as a short line takes it and it stays clear."""
     title = title_of(name, session.surroundings)
-    first = title.split(",", 1)[0]
+    first = subject_of(title)
     others = (each for each in session.surroundings.titles.values() if each != title)
-    is_clear = all(each.split(",", 1)[0] != first for each in others)
+    is_clear = all(subject_of(each) != first for each in others)
     return first if is_clear else short_title(title)
 
 

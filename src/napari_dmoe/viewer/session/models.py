@@ -64,14 +64,25 @@ def offer_model(session: Session, path: str) -> None:
         session.set_surroundings(replace(session.surroundings, models=models))
 
 
+def bundled_origin(session: Session) -> str:
+    """Return the name of the loaded model where it is a bundled one; else nothing."""
+    origin = session.model_origin if session.model is not None else ""
+    is_bundled = origin in session.surroundings.models and not is_path(origin)
+    return origin if is_bundled else ""
+
+
 class ModelsChosen:
     """Images for which a person decided about the model: no sample changes it."""
 
     def __init__(self) -> None:
         self._images: WeakSet[Layer] = WeakSet()
+        self.stays = False
+        """Whether a person chose the model that is loaded, or none: no photograph
+        brings another."""
 
     def note(self, image: Layer | None) -> None:
         """Take note that a person chose the model for an image, or chose none."""
+        self.stays = True
         if image is not None:
             self._images.add(plain(image))
 

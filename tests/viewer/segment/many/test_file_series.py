@@ -598,3 +598,45 @@ def test_what_is_no_finished_series_is_said(
     desk.wait_until_idle()
     assert len(notifications) == 1
     assert list(desk.segmenting.tab.series.rows) == []
+
+
+def suited_desk(make_desk: Callable[..., Desk], asked: list[object]) -> Desk:
+    """Return a desk whose pictures on disk are all for the second model."""
+
+    def suits(paths: list[Path], *, instead_of: str, progress: object) -> str:
+        asked.append(([path.name for path in paths], instead_of))
+        return "age"
+
+    return make_desk(suited_to_files=suits)
+
+
+def test_what_is_read_brings_the_model_for_it_and_says_so(
+    make_desk: Callable[..., Desk], folders: Folders
+) -> None:
+    asked: list[object] = []
+    desk = suited_desk(make_desk, asked)
+    read_folder(desk)
+    desk.wait_until_idle()
+    assert desk.session.model_origin == "age"
+    assert asked == [
+        (["a.png", "b.png", "broken.png"], "fundus"),
+        (["a.png", "b.png", "broken.png"], "age"),
+    ]
+    assert (
+        "Model for such pictures: FairSeg"
+        in desk.segmenting.tab.series.plan.notices.text()
+    )
+    assert desk.session.model is not None
+    assert len(desk.session.model.notices) == 1
+
+
+def test_a_model_that_a_person_chose_stays_for_what_is_read(
+    make_desk: Callable[..., Desk], folders: Folders
+) -> None:
+    asked: list[object] = []
+    desk = suited_desk(make_desk, asked)
+    desk.load("fundus")
+    read_folder(desk)
+    assert desk.session.model_origin == "fundus"
+    assert asked == []
+    assert "Model for" not in desk.segmenting.tab.series.plan.notices.text()

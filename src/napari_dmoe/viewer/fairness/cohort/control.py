@@ -22,6 +22,7 @@ from napari_dmoe.viewer.fairness.cohort.reading import (
 )
 from napari_dmoe.viewer.fairness.cohort.view import CohortSection
 from napari_dmoe.viewer.fairness.pairs import TITLE, open_pairs, take
+from napari_dmoe.viewer.session.models import bundled_origin
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.work import Order
 
@@ -110,7 +111,7 @@ class CohortControl(Control):
         if is_audit(source):
             self.reopen_requested.emit(source)
         else:
-            self._read(Wish(source))
+            self._read(Wish(source, loaded=bundled_origin(self._session)))
 
     def draw(self, kind: str) -> None:
         """Read a cohort of phantoms, which are drawn where they are not yet."""

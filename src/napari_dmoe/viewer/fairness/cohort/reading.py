@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 
 from napari_dmoe.attributes import ATTRIBUTES
+from napari_dmoe.models.titles import bundled_titles, short_title
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.engines import Engines
@@ -76,6 +77,8 @@ class Wish:
     """Of the same table, before something was said: its folder is known."""
     phantoms: str = ""
     """Kind of the phantoms that are drawn there first; none by default."""
+    loaded: str = ""
+    """Bundled model that was loaded then; nothing where another was, or none."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Reading:
     overview: Overview | None = None
     layers: Mapping[str, weakref.ref[Image]] = field(default_factory=dict)
     """The open image of each case, by its id, for open layers."""
+    suited: str = ""
+    """Bundled model that was trained on such pictures; often nothing."""
 
     @property
     def n(self) -> int:
@@ -155,9 +160,21 @@ def read(engines: Engines, wish: Wish, hook: ProgressHook) -> Reading:
         )
     except (ValueError, OSError) as refused:
         error = str(refused)
-    found = Reading(wish, cohort, error=in_dock(error))
+    suited = _suited(engines, wish, cohort, hook)
+    found = Reading(wish, cohort, error=in_dock(error), suited=suited)
     is_asked = error or wish.stated or (cohort is not None and cohort.problems)
     return look_at_columns(found, hook) if is_asked else told(found)
+
+
+def _suited(
+    engines: Engines, wish: Wish, cohort: Cohort | None, hook: ProgressHook
+) -> str:
+    """Return the bundled model that is for a cohort's pictures."""
+    rows = () if cohort is None or wish.phantoms else cohort.rows
+    paths = [row.image for row in rows if row.image != Path()]
+    if not paths:
+        return ""
+    return engines.suited_to_files(paths, instead_of=wish.loaded, progress=hook)
 
 
 def look_at_columns(reading: Reading, hook: ProgressHook) -> Reading:
@@ -234,6 +251,9 @@ def _found(reading: Reading) -> Iterator[str]:
     yield _truths(reading.n_truths, n)
     if reading.has_predictions:
         yield "The table names predictions."
+    if reading.suited:
+        title = short_title(bundled_titles().get(reading.suited, reading.suited))
+        yield f"Like the training images of: {title}."
     subjects = {row.subject for row in cohort.rows if row.subject is not None}
     if 0 < len(subjects) < n:
         yield f"They show {len(subjects):,} subjects, which stay together."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dmoe.viewer.checkpoints import is_path
-from napari_dmoe.viewer.session.models import model_title, title_of
+from napari_dmoe.viewer.session.models import bundled_origin, model_title, title_of
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.fairness.cohort.reading import Reading
@@ -73,7 +73,8 @@ def proposed(reading: Reading | None, session: Session) -> list[Subject]:
     """Return what a cohort is most likely to be audited with.
 
     That is the masks that its table names; for phantoms the bundled model that was
-    made for them; else the model that is loaded, or the first bundled one.
+    made for them; in the place of a bundled one that nobody chose, the one that was
+    trained on such pictures; else the model that is loaded, or the first bundled one.
     """
     if reading is not None and reading.has_predictions:
         return [COLUMN_SUBJECT]
@@ -83,6 +84,11 @@ def proposed(reading: Reading | None, session: Session) -> list[Subject]:
     loaded = loaded_subject(session)
     if kind and made_for in bundled and session.model_origin != made_for:
         return [model_subject(made_for, session)]
+    suited = "" if reading is None else reading.suited
+    is_free = bool(bundled_origin(session)) and not session.models_chosen.stays
+    is_other = suited in bundled and suited != session.model_origin
+    if is_other and (loaded is None or is_free):
+        return [model_subject(suited, session)]
     if loaded is not None:
         return [loaded]
     return [model_subject(name, session) for name in bundled[:1]]

@@ -26,6 +26,7 @@ from napari_dmoe.viewer.segment.many.running import (
 )
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.many.words import n_images, with_notices
+from napari_dmoe.viewer.session.models import bundled_origin
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import BUSY, Order
 
@@ -40,6 +41,8 @@ class FileSeries(Control):
 
     shown = Signal()
     """What was read is shown, or a series has begun."""
+    suited_found = Signal(str)
+    """Images were read that the bundled model of this name is for."""
 
     def __init__(
         self,
@@ -96,7 +99,10 @@ class FileSeries(Control):
         loaded = self._session.model
         if loaded is None:
             return
-        how = How(loaded, self._session.settings, self._session.shares.by_driver)
+        session = self._session
+        is_free = not session.models_chosen.stays
+        bundled = bundled_origin(session) if is_free else ""
+        how = How(loaded, session.settings, session.shares.by_driver, bundled)
         self._wish = wish
         self._section.plan.show_reading(wish.source.name)
         order = Order(
@@ -118,6 +124,8 @@ class FileSeries(Control):
         self._session.series.state_columns(plan.wish.stated, source, table)
         self._section.plan.show_plan(plan)
         self.shown.emit()
+        if plan.suited:
+            self.suited_found.emit(plan.suited)
         return f"Read {plan.wish.source.name}: nothing is written yet."
 
     def _on_unread(self, error: Exception) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dmoe.attributes import ATTRIBUTES
+from napari_dmoe.models.titles import short_title
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.engines import Engines
@@ -70,6 +71,8 @@ class How:
     settings: InferenceSettings
     shares: Mapping[str, tuple[float, ...]]
     """Of the values of unknown drivers, where a person stated them."""
+    bundled: str = ""
+    """The model's name where it is a bundled one that nobody chose; else nothing."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Plan:
     columns: tuple[PlanColumn, ...] = ()
     meanings: tuple[Meaning, ...] = ()
     """All that a column may mean."""
+    suited: str = ""
+    """Bundled model that is for the images, in the place of one that nobody chose."""
 
     @property
     def has_more(self) -> bool:
@@ -133,7 +138,8 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
     except (ValueError, OSError) as refused:
         error = str(refused)
     hook(Progress(2, 3, f"looking at {n_images(len(entries))}"))
-    told = _Told(how, wish, entries, overview, error)
+    suited = _suited(engines, how, entries, hook)
+    told = _Told(how, wish, entries, overview, error, suited)
     return Plan(
         wish,
         entries,
@@ -144,6 +150,7 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
         tuple(dict.fromkeys(told.notices())),
         tuple(told.columns()),
         tuple(told.meanings()),
+        suited,
     )
 
 
@@ -179,6 +186,16 @@ def _overview(how: How, wish: Wish) -> Overview | None:
     )
 
 
+def _suited(
+    engines: Engines, how: How, entries: Sequence[Entry], hook: ProgressHook
+) -> str:
+    """Return the model for the images where nobody chose the one that is loaded."""
+    paths = [entry.path for entry in entries if entry.problem is None]
+    if not how.bundled or not paths:
+        return ""
+    return engines.suited_to_files(paths, instead_of=how.bundled, progress=hook)
+
+
 def _entries(read: TableRows, drivers: Sequence[str], wish: Wish) -> Sequence[Entry]:
     """List the images of a table; one that was read is not read again."""
     from napari_dmoe.cohorts.series.listing import entries_read
@@ -195,6 +212,7 @@ class _Told:
     entries: Sequence[Entry]
     overview: Overview | None
     error: str
+    suited: str
 
     @property
     def _good(self) -> list[Entry]:
@@ -278,6 +296,9 @@ class _Told:
 
     def notices(self) -> Iterator[str]:
         """Say what must be known of all images together."""
+        if self.suited and self.suited == self.how.bundled:
+            title = short_title(self.how.loaded.card.title)
+            yield f"Model for such pictures: {title}. Choose another above."
         patients = (entry.patient for entry in self._good)
         yield from counted_notices(self.how.loaded, patients, self.how.shares)
         if self.overview is None:  # what is told of a table stands above

@@ -1,7 +1,8 @@
 """Loads models in a thread, keeps the old one where that fails, and takes drops.
 
 A sample brings the model that it is for. It takes the place of a bundled one, and of
-none; never of a person's own model, nor where a person chose for this very image.
+none; never of a person's own model, nor where a person chose for this very image. What
+photographs bring is found out in :mod:`napari_dmoe.viewer.segment.model.suited`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model.view import ModelSection
 from napari_dmoe.viewer.session.models import (
+    bundled_origin,
     is_unsaved,
     model_title,
     offer_model,
@@ -46,7 +48,7 @@ class ModelLoader(Control):
         self._quiet.setInterval(_QUIET_MS)
         self._quiet.timeout.connect(self._warm_up)
         self._current = ""
-        self._next: tuple[str, str | None] | None = None
+        self._next: tuple[str, str | None, str] | None = None
         connections = Connections(self)
         connections.add(session.model_changed, self._show)
         connections.add(session.image_changed, self._on_image)
@@ -87,16 +89,24 @@ class ModelLoader(Control):
         if self._may_leave():
             self.load(name)
 
-    def load(self, name: str, card: str | None = None) -> None:
+    def load(self, name: str, card: str | None = None, *, why: str = "") -> None:
         """Load a bundled model by name or a checkpoint by path; the last asked wins."""
         if self._loading.is_busy:
-            self._next = (name, card)
+            self._next = (name, card, why)
             return
         self._current = name
         self._section.show_loading(title_of(name, self._session.surroundings))
-        work = partial(_load, self._engines, name, card)
+        work = partial(_load, self._engines, name, card, why)
         self._loading.start(Job("dMoE: loading a model", work))
         self.changed.emit()
+
+    def bring(self, name: str, why: str = "") -> None:
+        """Load a bundled model for an image, or to begin with: nobody chose it.
+
+        Its results record why, where it is told.
+        """
+        self._session.models_chosen.stays = False
+        self.load(name, why=why)
 
     def unload(self) -> None:
         """Forget the model, and give its memory back."""
@@ -117,11 +127,11 @@ class ModelLoader(Control):
         session = self._session
         image, origin = session.image, session.model_origin
         wanted, there = model_for(image), session.surroundings.models
-        is_free = session.model is None or (origin in there and not is_path(origin))
+        is_free = session.model is None or bool(bundled_origin(session))
         is_other = wanted not in ("", self._wanted or origin)
         is_decided = image is None or session.models_chosen.of(image)
         if is_other and is_free and wanted in there and not is_decided:
-            self.load(wanted)
+            self.bring(wanted)
 
     @property
     def _wanted(self) -> str:
@@ -142,7 +152,7 @@ class ModelLoader(Control):
         if is_wanted and surroundings.models:
             of_sample = model_for(self._session.image)
             is_there = of_sample in surroundings.models
-            self.load(of_sample if is_there else surroundings.models[0])
+            self.bring(of_sample if is_there else surroundings.models[0])
         else:
             self._on_image()
         self._show()
@@ -173,7 +183,8 @@ class ModelLoader(Control):
     def _on_finished(self) -> None:
         wanted, self._next = self._next, None
         if wanted is not None:
-            self.load(*wanted)
+            name, card, why = wanted
+            self.load(name, card, why=why)
         else:
             self.changed.emit()
 
@@ -201,10 +212,12 @@ def _look_around(engines: Engines, hook: ProgressHook) -> tuple[Any, tuple[str, 
 
 
 def _load(
-    engines: Engines, name: str, card: str | None, hook: ProgressHook
+    engines: Engines, name: str, card: str | None, why: str, hook: ProgressHook
 ) -> tuple[Any, tuple[FittingCard, ...]]:
     """Load a model; where its file has no card, find those that would fit, too."""
     loaded = engines.load_checkpoint(name, card)
+    if why:
+        loaded = replace(loaded, notices=(*loaded.notices, why))
     if is_path(name):
         engines.remember_model(name)
     is_bare = card is not None or loaded.card.name == GENERIC_CARD
