@@ -1,0 +1,82 @@
+"""The two best experts of each token and their weights, without sorting.
+
+Scores lie as planes, one an expert, so that every step is a comparison of whole planes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+MOST_EXPERTS = 255
+"""Of which the index is a byte."""
+
+
+def two_best(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the softmax weights and the indices of the two best experts.
+
+    Parameters
+    ----------
+    scores : (B, E, T) tensor
+        Of 2 to `MOST_EXPERTS` experts. Of equal ones those with the lowest index are chosen.
+
+    Returns
+    -------
+    (B, T, 2) tensor
+        Weights, the best expert's first; they have a gradient.
+    (B, T, 2) int64 tensor
+        Two different experts.
+    """
+    weights, chosen = _TwoBest.apply(scores)
+    return weights, chosen
+
+
+class _TwoBest(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
+        planes = scores.unbind(1)
+        best = torch.maximum(planes[0], planes[1])
+        second = torch.minimum(planes[0], planes[1])
+        for plane in planes[2:]:
+            second = torch.maximum(second, torch.minimum(best, plane))
+            best = torch.maximum(best, plane)
+        indices = _indices(planes, best, second)
+        first_weight = (best - second).sigmoid()
+        weights = torch.stack([first_weight, 1 - first_weight], -1)
+        chosen = torch.stack(indices, -1).long()
+        ctx.mark_non_differentiable(chosen)
+        ctx.save_for_backward(weights, chosen)
+        ctx.shape = scores.shape
+        return weights, chosen
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> Tensor:
+        """Return the gradient of the scores: nothing but for the two best."""
+        weights, chosen = ctx.saved_tensors
+        to_first = (grad[..., 0] - grad[..., 1]) * weights[..., 0] * weights[..., 1]
+        both = torch.stack([to_first, -to_first], 1)
+        return grad.new_zeros(ctx.shape).scatter_(1, chosen.transpose(1, 2), both)
+
+
+def _indices(
+    planes: tuple[Tensor, ...], best: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the first plane that is best, and the first other one that is second."""
+    # Counted down while nothing is found: a byte a token, and no reading of indices.
+    first = _place([plane == best for plane in planes[:-1]])
+    others = [(plane == second) & (first != e) for e, plane in enumerate(planes[:-1])]
+    return first, _place(others)
+
+
+def _place(matches: list[Tensor]) -> Tensor:
+    """Return the first place that matches; the one after the last if none does."""
+    found = torch.zeros_like(matches[0])
+    place = torch.full_like(found, len(matches), dtype=torch.uint8)
+    for match in matches:
+        found |= match
+        place -= found.view(torch.uint8)
+    return place
