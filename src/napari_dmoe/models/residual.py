@@ -7,7 +7,6 @@ every position is a row, which a dMoE layer takes as a token without a copy. Nor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,8 +20,12 @@ SLOPE = 0.01
 
 _EPSILON = 1e-5
 
-_BLOCK, _ROW = 2**16, 2**10
-"""Numbers in work at a time, which fit into a core's own cache, and of a long row."""
+_BLOCK = 2**18
+"""Numbers in work at a time: they fit into a core's own cache."""
+
+_Block = tuple[slice, slice]
+
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward
 
 
 class ResidualBlock(nn.Module):
@@ -121,22 +124,19 @@ class _Normed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float | None) -> Tensor:
         rows = _rows(x)
-        channels, n = x.shape[1], x[0, 0].numel()
-        mean = _folded(rows.sum(1), channels) / n
-        center, squares = _tiled(mean, rows), torch.zeros_like(rows[:, 0])
-        for samples, part in _blocks(rows):
-            deviation = rows[samples, part] - center[samples]
-            squares[samples] += deviation.square_().sum(1)
-        scale = (_folded(squares, channels) / n + _EPSILON).rsqrt()
-        factor, offset = _tiled(scale, rows), _tiled(-mean * scale, rows)
+        mean = rows.mean(1, keepdim=True)
+        squares = torch.zeros_like(mean)
+        for block in _blocks(rows):
+            deviation = rows[block] - mean[block[0]]
+            squares[block[0]] += deviation.square_().sum(1, keepdim=True)
+        scale = (squares / rows.shape[1] + _EPSILON).rsqrt()
+        offset = -mean * scale
         y = torch.empty_like(x)
-        out = _rows(y)
-        for samples, part in _blocks(rows):
-            own = rows[samples, part]
-            block = out[samples, part]
-            torch.addcmul(offset[samples], own, factor[samples], out=block)
+        for block in _blocks(rows):
+            samples, out = block[0], _rows(y)[block]
+            torch.addcmul(offset[samples], rows[block], scale[samples], out=out)
             if slope is not None:
-                F.leaky_relu_(block, slope)
+                F.leaky_relu_(out, slope)
         ctx.save_for_backward(x, mean, scale, None if slope is None else y)
         ctx.slope = slope
         return y
@@ -147,61 +147,40 @@ class _Normed(torch.autograd.Function):
         """Return the gradient of the map."""
         x, mean, scale, y = ctx.saved_tensors
         rows, of_rows = _rows(x), _rows(channels_last(grad))
-        channels, n = x.shape[1], x[0, 0].numel()
 
-        def before_activation(samples: slice, part: slice) -> Tensor:
-            block = of_rows[samples, part]
+        def before_activation(block: _Block) -> Tensor:
+            own = of_rows[block]
             if y is None:
-                return block
-            after = _rows(y)[samples, part]
-            return torch.ops.aten.leaky_relu_backward(block, after, ctx.slope, True)
+                return own
+            return leaky_relu_backward(own, _rows(y)[block], ctx.slope, True)
 
-        total, along = (torch.zeros_like(rows[:, 0]) for _ in range(2))
-        for samples, part in _blocks(rows):
-            block = before_activation(samples, part)
-            total[samples] += block.sum(1)
-            along[samples] += (block * rows[samples, part]).sum(1)
-        total, along = _folded(total, channels), _folded(along, channels)
-        along = (along - mean * total) * scale
-        slope = -scale * scale * along / n
+        total, along = torch.zeros_like(mean), torch.zeros_like(mean)
+        for block in _blocks(rows):
+            own = before_activation(block)
+            total[block[0]] += own.sum(1, keepdim=True)
+            along[block[0]] += (own * rows[block]).sum(1, keepdim=True)
+        n = rows.shape[1]
+        slope = -(scale**3) * (along - mean * total) / n
         offset = -scale * total / n - slope * mean
-        factors = [_tiled(part, rows) for part in (offset, scale, slope)]
         found = torch.empty_like(x)
-        for samples, part in _blocks(rows):
-            block = _rows(found)[samples, part]
-            own = before_activation(samples, part)
-            offset, scale, slope = (factor[samples] for factor in factors)
-            torch.addcmul(offset, own, scale, out=block)
-            block.addcmul_(rows[samples, part], slope)
+        for block in _blocks(rows):
+            samples, out = block[0], _rows(found)[block]
+            own = before_activation(block)
+            torch.addcmul(offset[samples], own, scale[samples], out=out)
+            out.addcmul_(rows[block], slope[samples])
         return found, None
 
 
 def _rows(x: Tensor) -> Tensor:
-    """Return a view (B, S / R, R * C) of a map that lies channels last.
-
-    R positions in one row, as many as make it long: short ones are slow to go through.
-    """
-    n, channels = x[0, 0].numel(), x.shape[1]
-    together = math.gcd(n, 2 ** max((_ROW // channels).bit_length() - 1, 0))
-    rows = x.movedim(1, -1).flatten(1, -2)
-    return rows.view(len(x), n // together, together * channels)
+    """Return a view (B, N, C) of a map that lies channels last."""
+    return x.movedim(1, -1).flatten(1, -2)
 
 
-def _folded(sums: Tensor, channels: int) -> Tensor:
-    """Return sums of channels (B, C) from those of long rows (B, R * C)."""
-    return sums.unflatten(1, (-1, channels)).sum(1)
-
-
-def _tiled(channels: Tensor, rows: Tensor) -> Tensor:
-    """Return values of channels (B, C) as a long row (B, 1, R * C)."""
-    return channels.repeat(1, rows.shape[2] // channels.shape[1]).unsqueeze(1)
-
-
-def _blocks(rows: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Yield parts of rows (B, N, W): some whole samples, or some rows of one."""
-    batch, n, width = rows.shape
-    at_once = max(_BLOCK // (n * width), 1)
-    step = n if at_once > 1 else max(_BLOCK // width, 1)
+def _blocks(rows: Tensor) -> Iterator[_Block]:
+    """Yield parts of rows (B, N, C): some whole samples, or some rows of one."""
+    batch, n, channels = rows.shape
+    at_once = max(_BLOCK // (n * channels), 1)
+    step = n if at_once > 1 else max(_BLOCK // channels, 1)
     for sample in range(0, batch, at_once):
         for begin in range(0, n, step):
             yield slice(sample, sample + at_once), slice(begin, begin + step)
