@@ -112,7 +112,7 @@ def test_experts_that_nobody_asks_get_no_gradient() -> None:
 
 def test_dropout_leaves_out_its_share_and_makes_up_for_it() -> None:
     weights = weights_of()
-    tokens, gates, _ = routed(4000, weights)
+    tokens, _, _ = routed(4000, weights)
     chosen = torch.tensor([[2, 5]]).expand(4000, -1)
     only_first = torch.tensor([[1.0, 0.0]]).expand(4000, -1)
     torch.manual_seed(0)

@@ -26,7 +26,7 @@ def a_map(*shape: int, seed: int = 3) -> Tensor:
 
 
 def learnt(module: nn.Module, *inputs: Tensor) -> list[Tensor]:
-    """Return what a module makes of maps, and the gradients of these and its weights."""
+    """Return what a module makes of maps, and the gradients of these and weights."""
     inputs = tuple(x.clone().requires_grad_() for x in inputs)
     out = module(*inputs)
     loss = (out * a_map(*out.shape, seed=4)).sum()

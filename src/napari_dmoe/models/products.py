@@ -77,7 +77,7 @@ def spans(
     Yields
     ------
     (group, begin, end, stop)
-        Rows ``begin`` to ``end`` are the part; ``begin`` to ``stop`` are to be computed.
+        Rows ``begin`` to ``end`` are the part, to ``stop`` are to be computed.
     """
     begin = 0
     for group, count in enumerate(counts):

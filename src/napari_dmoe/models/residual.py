@@ -1,12 +1,13 @@
 """Residual blocks of convolutions, and instance norm with its activation in one.
 
-On a CPU features lie channels last: convolutions are a quarter to a third faster so, and
-every position is a row, which a dMoE layer takes as a token without a copy. Norms of
-:mod:`torch` would convert them there and back.
+On a CPU features lie channels last: convolutions are a quarter to a third faster so,
+and every position is a row, which a dMoE layer takes as a token without a copy. Norms
+of :mod:`torch` would convert them there and back.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,9 +49,9 @@ class ResidualBlock(nn.Module):
         super().__init__()
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.stride = stride
-        self.conv1 = conv(before, after, 3, stride=stride, padding=1, bias=False)
-        self.conv2 = conv(after, after, 3, padding=1, bias=False)
-        self.conv3 = conv(before, after, 1, bias=False)
+        self.conv1 = _named(conv(before, after, 3, stride, padding=1, bias=False))
+        self.conv2 = _named(conv(after, after, 3, padding=1, bias=False))
+        self.conv3 = _named(conv(before, after, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform a map (B, C, *S)."""
@@ -63,7 +64,20 @@ class ResidualBlock(nn.Module):
         # writes out of bounds in torch 2.13 if that lies channels last.
         kept = slice(None, None, self.stride)
         positions = x.movedim(1, -1)[(slice(None), *[kept] * (x.ndim - 2))]
-        return F.linear(positions, self.conv3.weight.flatten(1)).movedim(-1, 1)
+        return F.linear(positions, self.conv3.conv.weight.flatten(1)).movedim(-1, 1)
+
+
+class Stage(nn.Module):
+    """A residual block that halves a map."""
+
+    def __init__(self, dims: int, before: int, after: int) -> None:
+        super().__init__()
+        self.layer = ResidualBlock(dims, before, after, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform a map (B, C, *S)."""
+        out: Tensor = self.layer(x)
+        return out
 
 
 class Doubling(nn.Module):
@@ -71,19 +85,24 @@ class Doubling(nn.Module):
 
     def __init__(self, dims: int, before: int, after: int) -> None:
         super().__init__()
-        self.up = doubled(dims, before, after)
-        self.block = ResidualBlock(dims, 2 * after, after, stride=1)
+        self.transp_conv = doubled(dims, before, after)
+        self.conv_block = ResidualBlock(dims, 2 * after, after, stride=1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Double a map (B, C, *s) to the size of its skip connection (B, C, *S)."""
-        out: Tensor = self.block(torch.cat((self.up(x), skip), 1))
+        out: Tensor = self.conv_block(torch.cat((self.transp_conv(x), skip), 1))
         return out
 
 
 def doubled(dims: int, before: int, after: int) -> nn.Module:
     """Return a transposed convolution of 2 a side, without bias."""
     conv = nn.ConvTranspose2d if dims == 2 else nn.ConvTranspose3d
-    return conv(before, after, 2, stride=2, bias=False)
+    return _named(conv(before, after, 2, stride=2, bias=False))
+
+
+def _named(conv: nn.Module) -> nn.Sequential:
+    """Let a convolution's weight be called ``conv.weight``, as published files do."""
+    return nn.Sequential(OrderedDict(conv=conv))
 
 
 def normed(x: Tensor, *, slope: float | None = None) -> Tensor:
@@ -109,7 +128,7 @@ def normed(x: Tensor, *, slope: float | None = None) -> Tensor:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Return a map (B, C, *S) with its channels last in memory; the same if they are."""
+    """Return a map (B, C, *S) with its channels last in memory, or as it is if so."""
     order = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
     return x.contiguous(memory_format=order)
 

@@ -21,7 +21,7 @@ def two_best(scores: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     scores : (B, E, T) tensor
-        Of 2 to `MOST_EXPERTS` experts. Of equal ones those with the lowest index are chosen.
+        Of 2 to `MOST_EXPERTS` experts. Of equal ones the first are chosen.
 
     Returns
     -------

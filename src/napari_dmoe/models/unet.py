@@ -26,12 +26,7 @@ from napari_dmoe.models.gating import (
     checked_category,
 )
 from napari_dmoe.models.moe import SparseMoE
-from napari_dmoe.models.residual import (
-    Doubling,
-    ResidualBlock,
-    channels_last,
-    doubled,
-)
+from napari_dmoe.models.residual import Doubling, Stage, channels_last, doubled
 
 N_STAGES = 5
 STRIDE = 2**N_STAGES
@@ -120,7 +115,7 @@ class DMoEUNet(nn.Module):
         self.config = config
         dims, widths = config.dims, config.stage_widths
         self.stages = nn.ModuleList(
-            ResidualBlock(dims, before, after, stride=2)
+            Stage(dims, before, after)
             for before, after in zip(
                 (config.in_channels, *widths), widths, strict=False
             )

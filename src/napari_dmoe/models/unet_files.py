@@ -28,8 +28,8 @@ def names(config: UNetConfig) -> Iterator[Joined]:
     """Yield how our tensors are made of the published ones."""
     for stage, encoder in enumerate(ENCODERS):
         for conv in _CONVS:
-            published = f"{encoder}.layer.{conv}.conv.weight"
-            yield Joined(f"stages.{stage}.{conv}.weight", (published,))
+            part = f"layer.{conv}.conv.weight"
+            yield Joined(f"stages.{stage}.{part}", (f"{encoder}.{part}",))
     if config.n_routers:
         for stage in range(N_STAGES):
             yield from moe_names(
@@ -38,13 +38,11 @@ def names(config: UNetConfig) -> Iterator[Joined]:
                 n_routers=config.n_routers,
                 n_experts=config.n_experts,
             )
+    parts = ("transp_conv.conv", *(f"conv_block.{conv}.conv" for conv in _CONVS))
     for index, decoder in enumerate(DECODERS):
-        published = f"{decoder}.transp_conv.conv.weight"
-        yield Joined(f"ups.{index}.up.weight", (published,))
-        for conv in _CONVS:
-            published = f"{decoder}.conv_block.{conv}.conv.weight"
-            yield Joined(f"ups.{index}.block.{conv}.weight", (published,))
-    yield Joined("out.weight", (_LAST,))
+        for part in parts:
+            yield Joined(f"ups.{index}.{part}.weight", (f"{decoder}.{part}.weight",))
+    yield Joined("out.conv.weight", (_LAST,))
 
 
 def recognises(shapes: Mapping[str, tuple[int, ...]], *, dims: int) -> bool:
