@@ -218,3 +218,9 @@ def test_of_equal_scores_the_first_two_are_chosen() -> None:
     weights, chosen = two_best(scores)
     assert chosen.tolist() == [[[0, 1], [1, 3], [0, 1]]]
     assert weights[0, 0].tolist() == [0.5, 0.5]
+
+
+def test_scores_that_are_no_numbers_still_choose_experts() -> None:
+    weights, chosen = two_best(torch.full((1, 8, 3), torch.nan))
+    assert weights.isnan().all()
+    assert ((chosen >= 0) & (chosen < 8)).all()

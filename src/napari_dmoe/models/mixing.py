@@ -148,7 +148,7 @@ def mix_sorted(
 
 
 class _Sorted(torch.autograd.Function):
-    """The sorted formulation; hidden features are computed again for the gradient."""
+    """The sorted formulation, with a gradient that takes the same parts."""
 
     @staticmethod
     def forward(
@@ -170,15 +170,19 @@ class _Sorted(torch.autograd.Function):
         counts = experts.bincount(minlength=len(w_in)).tolist()
         source = _spared(order.div(chosen.shape[1], rounding_mode="floor"))
         answers = tokens.new_empty(len(order), tokens.shape[1])
+        learns, all_hidden = any(ctx.needs_input_grad), []
         for e, begin, end, stop in _spans(counts, w_in):
             rows = F.embedding(source[begin:stop], tokens)
             hidden = linear(rows, w_in[e], b_in[e], relu=True)
             answers[begin:end] = linear(hidden, w_out[e], b_out[e])[: end - begin]
             if kept is not None:
                 answers[begin:end].mul_(kept[begin:end])
+            if learns:
+                all_hidden.append(hidden)
         back = _inverse(order).view_as(chosen)
+        places = source, order, back
         ctx.save_for_backward(
-            tokens, gates, answers, source, order, back, w_in, b_in, w_out, b_out, kept
+            tokens, gates, answers, *places, w_in, w_out, kept, *all_hidden
         )
         ctx.counts, ctx.share = counts, share
         return _summed(answers, back, gates / share)
@@ -188,32 +192,34 @@ class _Sorted(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of what :meth:`forward` takes."""
         tokens, gates, answers, source, order, back, *rest = ctx.saved_tensors
-        w_in, b_in, w_out, b_out, kept = rest
+        w_in, w_out, kept, *all_hidden = rest
         grad = grad.contiguous()
         scale = F.embedding(order, gates.view(-1, 1)).div_(ctx.share)
         of_rows, of_gates = torch.empty_like(answers), torch.empty_like(scale)
-        found = [torch.zeros_like(weight) for weight in (w_in, b_in, w_out, b_out)]
-        for e, begin, end, stop in _spans(ctx.counts, w_in):
+        of_in, of_out = torch.zeros_like(w_in), torch.zeros_like(w_out)
+        of_in_bias, of_out_bias = (torch.zeros_like(w[..., 0]) for w in (w_in, w_out))
+        parts = zip(_spans(ctx.counts, w_in), all_hidden, strict=True)
+        for (e, begin, end, stop), hidden in parts:
             size = end - begin
-            rows = F.embedding(source[begin:stop], tokens)
+            rows = F.embedding(source[begin:end], tokens)
             of_answers = F.embedding(source[begin:stop], grad)
             own = of_answers[:size]
             torch.sum(own * answers[begin:end], 1, True, out=of_gates[begin:end])
             own.mul_(scale[begin:end])
             if kept is not None:
                 own.mul_(kept[begin:end])
-            hidden = linear(rows, w_in[e], b_in[e], relu=True)
             of_hidden = linear(of_answers, w_out[e].t())
             relu_backward(of_hidden, hidden, 0, grad_input=of_hidden)
-            hidden, of_hidden, rows = hidden[:size], of_hidden[:size], rows[:size]
-            found[0][e].addmm_(of_hidden.t(), rows)
-            found[1][e].add_(of_hidden.sum(0))
-            found[2][e].addmm_(own.t(), hidden)
-            found[3][e].add_(own.sum(0))
+            of_hidden = of_hidden[:size]
+            of_in[e].addmm_(of_hidden.t(), rows)
+            of_in_bias[e].add_(of_hidden.sum(0))
+            of_out[e].addmm_(own.t(), hidden[:size])
+            of_out_bias[e].add_(own.sum(0))
             torch.mm(of_hidden, w_in[e], out=of_rows[begin:end])
         of_gates = F.embedding(back.flatten(), of_gates.div_(ctx.share))
         of_tokens = _summed(of_rows, back, None)
-        return of_tokens, of_gates.view_as(gates), None, *found, None, None
+        of_weights = of_in, of_in_bias, of_out, of_out_bias
+        return of_tokens, of_gates.view_as(gates), None, *of_weights, None, None
 
 
 def mix_paired(

@@ -43,7 +43,7 @@ class _TwoBest(torch.autograd.Function):
         for plane in planes[2:]:
             second = torch.maximum(second, torch.minimum(best, plane))
             best = torch.maximum(best, plane)
-        indices = _indices(planes, best, second)
+        indices = _indices(scores, best, second)
         first_weight = (best - second).sigmoid()
         weights = torch.stack([first_weight, 1 - first_weight], -1)
         chosen = torch.stack(indices, -1).long()
@@ -62,21 +62,16 @@ class _TwoBest(torch.autograd.Function):
         return grad.new_zeros(ctx.shape).scatter_(1, chosen.transpose(1, 2), both)
 
 
-def _indices(
-    planes: tuple[Tensor, ...], best: Tensor, second: Tensor
-) -> tuple[Tensor, Tensor]:
+def _indices(scores: Tensor, best: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first plane that is best, and the first other one that is second."""
-    # Counted down while nothing is found: a byte a token, and no reading of indices.
-    first = _place([plane == best for plane in planes[:-1]])
-    others = [(plane == second) & (first != e) for e, plane in enumerate(planes[:-1])]
-    return first, _place(others)
-
-
-def _place(matches: list[Tensor]) -> Tensor:
-    """Return the first place that matches; the one after the last if none does."""
-    found = torch.zeros_like(matches[0])
-    place = torch.full_like(found, len(matches), dtype=torch.uint8)
-    for match in matches:
-        found |= match
-        place -= found.view(torch.uint8)
-    return place
+    # Counted down from the first plane, so that the first match is the largest: whole
+    # planes of bytes are compared where an argmax reads number by number.
+    n_experts = scores.shape[1]
+    down = torch.arange(n_experts, 0, -1, dtype=torch.uint8, device=scores.device)
+    down = down.view(-1, 1)
+    first = (scores == best.unsqueeze(1)).mul(down)
+    of_first = first.amax(1)
+    is_other = first != of_first.unsqueeze(1)
+    other = (scores == second.unsqueeze(1)).logical_and_(is_other).mul(down)
+    # What is no number matches nothing, and goes to the last expert.
+    return n_experts - of_first.clamp_min(1), n_experts - other.amax(1).clamp_min(1)
