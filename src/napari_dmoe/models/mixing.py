@@ -182,7 +182,7 @@ class _Sorted(torch.autograd.Function):
         back = _inverse(order).view_as(chosen)
         places = source, order, back
         ctx.save_for_backward(
-            tokens, gates, answers, *places, w_in, w_out, kept, *all_hidden
+            tokens, gates, *places, w_in, w_out, b_out, kept, *all_hidden
         )
         ctx.counts, ctx.share = counts, share
         return _summed(answers, back, gates / share)
@@ -191,11 +191,12 @@ class _Sorted(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of what :meth:`forward` takes."""
-        tokens, gates, answers, source, order, back, *rest = ctx.saved_tensors
-        w_in, w_out, kept, *all_hidden = rest
+        tokens, gates, source, order, back, *rest = ctx.saved_tensors
+        w_in, w_out, b_out, kept, *all_hidden = rest
         grad = grad.contiguous()
         scale = F.embedding(order, gates.view(-1, 1)).div_(ctx.share)
-        of_rows, of_gates = torch.empty_like(answers), torch.empty_like(scale)
+        of_rows = tokens.new_empty(len(order), tokens.shape[1])
+        of_gates = torch.empty_like(scale)
         of_in, of_out = torch.zeros_like(w_in), torch.zeros_like(w_out)
         of_in_bias, of_out_bias = (torch.zeros_like(w[..., 0]) for w in (w_in, w_out))
         parts = zip(_spans(ctx.counts, w_in), all_hidden, strict=True)
@@ -204,13 +205,14 @@ class _Sorted(torch.autograd.Function):
             rows = F.embedding(source[begin:end], tokens)
             of_answers = F.embedding(source[begin:stop], grad)
             own = of_answers[:size]
-            torch.sum(own * answers[begin:end], 1, True, out=of_gates[begin:end])
-            own.mul_(scale[begin:end])
             if kept is not None:
                 own.mul_(kept[begin:end])
             of_hidden = linear(of_answers, w_out[e].t())
+            said = (of_hidden[:size] * hidden[:size]).sum(1, keepdim=True)
+            torch.addmm(said, own, b_out[e].unsqueeze(1), out=of_gates[begin:end])
             relu_backward(of_hidden, hidden, 0, grad_input=of_hidden)
-            of_hidden = of_hidden[:size]
+            own.mul_(scale[begin:end])
+            of_hidden = of_hidden[:size].mul_(scale[begin:end])
             of_in[e].addmm_(of_hidden.t(), rows)
             of_in_bias[e].add_(of_hidden.sum(0))
             of_out[e].addmm_(own.t(), hidden[:size])
