@@ -169,20 +169,21 @@ class _Sorted(torch.autograd.Function):
         order = experts.argsort(stable=True)
         counts = experts.bincount(minlength=len(w_in)).tolist()
         source = _spared(order.div(chosen.shape[1], rounding_mode="floor"))
-        answers = tokens.new_empty(len(order), tokens.shape[1])
-        learns, all_hidden = any(ctx.needs_input_grad), []
+        answers = tokens.new_empty(len(source), tokens.shape[1])
+        learns = any(ctx.needs_input_grad)
+        kept_hidden = tokens.new_empty(len(source) * learns, w_in.shape[1])
         for e, begin, end, stop in _spans(counts, w_in):
             rows = F.embedding(source[begin:stop], tokens)
-            hidden = linear(rows, w_in[e], b_in[e], relu=True)
-            answers[begin:end] = linear(hidden, w_out[e], b_out[e])[: end - begin]
+            # What is written beyond the end is written again by the next part.
+            out = kept_hidden[begin:stop] if learns else None
+            hidden = linear(rows, w_in[e], b_in[e], relu=True, out=out)
+            linear(hidden, w_out[e], b_out[e], out=answers[begin:stop])
             if kept is not None:
                 answers[begin:end].mul_(kept[begin:end])
-            if learns:
-                all_hidden.append(hidden)
         back = _inverse(order).view_as(chosen)
         places = source, order, back
         ctx.save_for_backward(
-            tokens, gates, *places, w_in, w_out, b_out, kept, *all_hidden
+            tokens, gates, *places, w_in, w_out, b_out, kept, kept_hidden
         )
         ctx.counts, ctx.share = counts, share
         return _summed(answers, back, gates / share)
@@ -192,22 +193,22 @@ class _Sorted(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of what :meth:`forward` takes."""
         tokens, gates, source, order, back, *rest = ctx.saved_tensors
-        w_in, w_out, b_out, kept, *all_hidden = rest
+        w_in, w_out, b_out, kept, kept_hidden = rest
         grad = grad.contiguous()
         scale = F.embedding(order, gates.view(-1, 1)).div_(ctx.share)
         of_rows = tokens.new_empty(len(order), tokens.shape[1])
         of_gates = torch.empty_like(scale)
         of_in, of_out = torch.zeros_like(w_in), torch.zeros_like(w_out)
         of_in_bias, of_out_bias = (torch.zeros_like(w[..., 0]) for w in (w_in, w_out))
-        parts = zip(_spans(ctx.counts, w_in), all_hidden, strict=True)
-        for (e, begin, end, stop), hidden in parts:
-            size = end - begin
+        no_bias = w_in.new_zeros(w_in.shape[1])
+        for e, begin, end, stop in _spans(ctx.counts, w_in):
+            size, hidden = end - begin, kept_hidden[begin:stop]
             rows = F.embedding(source[begin:end], tokens)
             of_answers = F.embedding(source[begin:stop], grad)
             own = of_answers[:size]
             if kept is not None:
                 own.mul_(kept[begin:end])
-            of_hidden = linear(of_answers, w_out[e].t())
+            of_hidden = linear(of_answers, w_out[e].t(), no_bias)
             said = (of_hidden[:size] * hidden[:size]).sum(1, keepdim=True)
             torch.addmm(said, own, b_out[e].unsqueeze(1), out=of_gates[begin:end])
             relu_backward(of_hidden, hidden, 0, grad_input=of_hidden)
@@ -238,7 +239,7 @@ def mix_paired(
     is_swapped = (first > second).unsqueeze(1)
     gates = F.embedding(order, torch.where(is_swapped, gates.flip(1), gates))
     rows = F.embedding(_spared(order), tokens)
-    packed = -1
+    packed, no_bias = -1, torch.zeros_like(b_out[0])
     for number, begin, end, stop in _spans(counts, w_in, together=2):
         if number != packed:
             both = list(divmod(number, n_experts))
@@ -247,7 +248,7 @@ def mix_paired(
         hidden = linear(rows[begin:stop], *into, relu=True)[: end - begin]
         weight = gates[begin:end]
         hidden.view(len(hidden), 2, -1).mul_(weight.unsqueeze(2))
-        answer = linear(hidden, out_of)
+        answer = linear(hidden, out_of, no_bias)
         torch.addmm(answer, weight, bias, out=rows[begin:end])
     return F.embedding(_inverse(order), rows)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 """Absent where torch is built without oneDNN."""
@@ -21,7 +20,12 @@ _LEAST_WEIGHTS, _LEAST_WORK = 2**12, 2**21
 
 
 def linear(
-    rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, relu: bool = False
+    rows: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    relu: bool = False,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Return ``rows @ weight.T + bias``, without a gradient.
 
@@ -31,22 +35,24 @@ def linear(
         Contiguous.
     weight : (M, C) tensor
         Of any layout.
-    bias : (M,) tensor, optional
-        None adds nothing.
+    bias : (M,) tensor
+        Added to every row.
     relu : bool
         Set what is negative to 0.
+    out : (N, M) tensor, optional
+        Where to write; a new one by default.
 
     Returns
     -------
     (N, M) tensor
-        A new one.
+        The product.
     """
     if _is_for_onednn(rows, weight):
         after = "relu" if relu else "none"
-        out: Tensor = _ONEDNN(rows, weight.contiguous(), bias, after, [], "")
-        return out
-    out = F.linear(rows, weight, bias)
-    return out.relu_() if relu else out
+        found: Tensor = _ONEDNN(rows, weight.contiguous(), bias, after, [], "")
+        return found if out is None else out.copy_(found)
+    found = torch.addmm(bias, rows, weight.t(), out=out)
+    return found.relu_() if relu else found
 
 
 def _is_for_onednn(rows: Tensor, weight: Tensor) -> bool:
