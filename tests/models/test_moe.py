@@ -241,6 +241,55 @@ def test_defaults_are_those_that_were_published() -> None:
     assert layer.expert_in_weight.shape == (8, 64, 16)
 
 
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_a_dropout_out_of_bounds_is_refused(dropout: float) -> None:
+    with pytest.raises(ValueError, match=f"below 1: found {dropout}"):
+        SparseMoE(8, n_routers=2, dropout=dropout)
+
+
+@pytest.mark.parametrize("n_tokens", [17, 3000])
+def test_autocast_on_a_cpu_changes_nothing(
+    layer: SparseMoE, category: Tensor, n_tokens: int
+) -> None:
+    x = torch.randn(3, n_tokens, 12, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        exact, _ = layer(x, category)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(layer(x, category)[0], exact)
+
+
+@pytest.mark.parametrize("n_tokens", [17, 3000])
+def test_many_tokens_are_mixed_as_few(
+    layer: SparseMoE, category: Tensor, n_tokens: int
+) -> None:
+    x = torch.randn(3, n_tokens, 12, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        mixture, routing = layer(x, category)
+        gates = plain_gates(layer, x, category)
+        torch.testing.assert_close(routing.gates, gates, atol=1e-6, rtol=1e-5)
+        expected = plain_mixture(layer, x, gates)
+    torch.testing.assert_close(mixture, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_whole_layer_has_the_gradients_of_its_plain_formulation(
+    x: Tensor, category: Tensor
+) -> None:
+    layer = layer_of().double()
+    tokens = x.double().requires_grad_()
+    epsilon = torch.randn(3, 17, N_EXPERTS, generator=torch.Generator().manual_seed(5))
+    mixture, _ = layer(tokens, category, noise=torch.Generator().manual_seed(5))
+    gates = plain_gates(layer, tokens, category, epsilon=epsilon.double())
+    target = torch.randn(mixture.shape, generator=torch.Generator().manual_seed(6))
+    inputs = [tokens, *layer.parameters()]
+    own, plain = (
+        torch.autograd.grad((found * target).sum(), inputs)
+        for found in (mixture, plain_mixture(layer, tokens, gates))
+    )
+    for ours, theirs in zip(own, plain, strict=True):
+        assert ours.abs().max() > 0
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_dropout_acts_in_training_only(
     layer: SparseMoE, x: Tensor, category: Tensor
 ) -> None:

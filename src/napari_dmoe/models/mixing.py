@@ -109,9 +109,12 @@ def mix(
     )
     if how == "dense":
         return mix_dense(tokens, gates, chosen, weights, dropout=dropout)
-    if how == "paired":
-        return mix_paired(tokens, gates, chosen, weights)
-    return mix_sorted(tokens, gates, chosen, weights, dropout=dropout)
+    exact = weights.w_in.dtype  # also under autocast, which gains nothing on a CPU
+    given = tokens.to(exact), gates.to(exact), chosen, weights
+    with torch.autocast("cpu", enabled=False):
+        if how == "paired":
+            return mix_paired(*given).to(tokens.dtype)
+        return mix_sorted(*given, dropout=dropout).to(tokens.dtype)
 
 
 def mix_dense(
@@ -143,7 +146,9 @@ def mix_sorted(
     kept, share = None, 1.0
     if dropout:
         kept, share = _kept((chosen.numel(), tokens.shape[1]), dropout)
-    mixture: Tensor = _Sorted.apply(tokens, gates, chosen, *weights, kept, share)
+    mixture: Tensor = _Sorted.apply(  # type: ignore[no-untyped-call]
+        tokens, gates, chosen, *weights, kept, share
+    )
     return mixture
 
 

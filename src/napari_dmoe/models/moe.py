@@ -41,7 +41,12 @@ class SparseMoE(nn.Module):
     top_k : int
         Experts per token.
     dropout : float
-        Dropout after each expert, in training.
+        Dropout after each expert, in training; at least 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        For a dropout out of these bounds.
 
     Notes
     -----
@@ -91,6 +96,8 @@ class SparseMoE(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1: found {dropout}")
         hidden = 4 * width if hidden is None else hidden
         self.n_routers, self.n_experts, self.top_k = n_routers, n_experts, top_k
         self.router_weight = nn.Parameter(torch.empty(n_routers, n_experts, width))

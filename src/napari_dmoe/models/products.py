@@ -47,7 +47,7 @@ def linear(
     (N, M) tensor
         The product.
     """
-    if _is_for_onednn(rows, weight):
+    if _ONEDNN is not None and _is_for_onednn(rows, weight):
         after = "relu" if relu else "none"
         found: Tensor = _ONEDNN(rows, weight.contiguous(), bias, after, [], "")
         return found if out is None else out.copy_(found)
@@ -57,12 +57,11 @@ def linear(
 
 def _is_for_onednn(rows: Tensor, weight: Tensor) -> bool:
     return (
-        _ONEDNN is not None
-        and rows.device.type == "cpu"
+        rows.device.type == "cpu"
         and rows.dtype == weight.dtype == torch.float32
         and weight.numel() >= _LEAST_WEIGHTS
         and len(rows) * weight.numel() >= _LEAST_WORK
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
     )
 
 

@@ -62,9 +62,10 @@ class ResidualBlock(nn.Module):
     def _shortcut(self, x: Tensor) -> Tensor:
         # A strided convolution of 1 a side is slow, and the gradient of its weight
         # writes out of bounds in torch 2.13 if that lies channels last.
+        weight = self.conv3.get_parameter("conv.weight")
         kept = slice(None, None, self.stride)
         positions = x.movedim(1, -1)[(slice(None), *[kept] * (x.ndim - 2))]
-        return F.linear(positions, self.conv3.conv.weight.flatten(1)).movedim(-1, 1)
+        return F.linear(positions, weight.flatten(1)).movedim(-1, 1)
 
 
 class Stage(nn.Module):
@@ -121,7 +122,8 @@ def normed(x: Tensor, *, slope: float | None = None) -> Tensor:
         Mean 0 and variance 1 over S, before the activation.
     """
     if x.device.type == "cpu":
-        out: Tensor = _Normed.apply(channels_last(x), slope)
+        last = channels_last(x)
+        out: Tensor = _Normed.apply(last, slope)  # type: ignore[no-untyped-call]
         return out
     out = F.group_norm(x, x.shape[1], eps=_EPSILON)
     return out if slope is None else F.leaky_relu_(out, slope)
@@ -171,7 +173,8 @@ class _Normed(torch.autograd.Function):
             own = of_rows[block]
             if y is None:
                 return own
-            return leaky_relu_backward(own, _rows(y)[block], ctx.slope, True)
+            found: Tensor = leaky_relu_backward(own, _rows(y)[block], ctx.slope, True)
+            return found
 
         total, along = torch.zeros_like(mean), torch.zeros_like(mean)
         for block in _blocks(rows):

@@ -30,7 +30,7 @@ def two_best(scores: Tensor) -> tuple[Tensor, Tensor]:
     (B, T, 2) int64 tensor
         Two different experts.
     """
-    weights, chosen = _TwoBest.apply(scores)
+    weights, chosen = _TwoBest.apply(scores)  # type: ignore[no-untyped-call]
     return weights, chosen
 
 
