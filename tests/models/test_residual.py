@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_dmoe.models import residual
+from napari_dmoe.models.products import onednn_takes
 from napari_dmoe.models.residual import (
     SLOPE,
     Doubling,
@@ -29,7 +30,7 @@ def learnt(module: nn.Module, *inputs: Tensor) -> list[Tensor]:
     """Return what a module makes of maps, and the gradients of these and weights."""
     inputs = tuple(x.clone().requires_grad_() for x in inputs)
     out = module(*inputs)
-    loss = (out * a_map(*out.shape, seed=4)).sum()
+    loss = (out * a_map(*out.shape, seed=4).to(out.dtype)).sum()
     return [out, *torch.autograd.grad(loss, [*inputs, *module.parameters()])]
 
 
@@ -91,3 +92,16 @@ def test_a_norm_leaves_its_input_alone() -> None:
     before = x.clone()
     normed(x, slope=SLOPE)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_small_map_is_convolved_the_same_without_onednn(dims: int) -> None:
+    torch.manual_seed(0)
+    block = ResidualBlock(dims, 4, 8, stride=2)
+    x = channels_last(a_map(1, 4, *SIDES[dims]).float())
+    found = learnt(block, x)
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert not onednn_takes(x, x)
+        without = learnt(block, x)
+    for one, other in zip(found, without, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)

@@ -47,7 +47,7 @@ def linear(
     (N, M) tensor
         The product.
     """
-    if _ONEDNN is not None and _is_for_onednn(rows, weight):
+    if _ONEDNN and onednn_takes(rows, weight) and _is_worth_it(rows, weight):
         after = "relu" if relu else "none"
         found: Tensor = _ONEDNN(rows, weight.contiguous(), bias, after, [], "")
         return found if out is None else out.copy_(found)
@@ -55,14 +55,19 @@ def linear(
     return found.relu_() if relu else found
 
 
-def _is_for_onednn(rows: Tensor, weight: Tensor) -> bool:
+def onednn_takes(x: Tensor, weight: Tensor) -> bool:
+    """Say whether oneDNN can compute with both, and is not switched off."""
     return (
-        rows.device.type == "cpu"
-        and rows.dtype == weight.dtype == torch.float32
-        and weight.numel() >= _LEAST_WEIGHTS
-        and len(rows) * weight.numel() >= _LEAST_WORK
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
         and bool(torch.backends.mkldnn.enabled)
     )
+
+
+def _is_worth_it(rows: Tensor, weight: Tensor) -> bool:
+    n = weight.numel()
+    return n >= _LEAST_WEIGHTS and len(rows) * n >= _LEAST_WORK
 
 
 def spans(

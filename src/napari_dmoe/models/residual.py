@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from napari_dmoe.models.products import onednn_takes
+
 SLOPE = 0.01
 """Of the leaky ReLU."""
 
@@ -47,7 +49,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, dims: int, before: int, after: int, *, stride: int) -> None:
         super().__init__()
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        conv = _Conv2d if dims == 2 else _Conv3d
         self.stride = stride
         self.conv1 = _named(conv(before, after, 3, stride, padding=1, bias=False))
         self.conv2 = _named(conv(after, after, 3, padding=1, bias=False))
@@ -66,6 +68,28 @@ class ResidualBlock(nn.Module):
         kept = slice(None, None, self.stride)
         positions = x.movedim(1, -1)[(slice(None), *[kept] * (x.ndim - 2))]
         return F.linear(positions, weight.flatten(1)).movedim(-1, 1)
+
+
+class _Conv2d(nn.Conv2d):
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        found = _convolved(x, self)
+        return super()._conv_forward(x, weight, bias) if found is None else found
+
+
+class _Conv3d(nn.Conv3d):
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        found = _convolved(x, self)
+        return super()._conv_forward(x, weight, bias) if found is None else found
+
+
+def _convolved(x: Tensor, conv: _Conv2d | _Conv3d) -> Tensor | None:
+    """Convolve by oneDNN, which torch leaves aside for a small map; None where not."""
+    if not onednn_takes(x, conv.weight):
+        return None
+    out: Tensor = torch.mkldnn_convolution(
+        x, conv.weight, None, conv.padding, conv.stride, conv.dilation, conv.groups
+    )
+    return out
 
 
 class Stage(nn.Module):
