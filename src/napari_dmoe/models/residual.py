@@ -86,8 +86,9 @@ def _convolved(x: Tensor, conv: _Conv2d | _Conv3d) -> Tensor | None:
     """Convolve by oneDNN, which torch leaves aside for a small map; None where not."""
     if not onednn_takes(x, conv.weight):
         return None
+    padding = [side // 2 for side in conv.kernel_size]
     out: Tensor = torch.mkldnn_convolution(
-        x, conv.weight, None, conv.padding, conv.stride, conv.dilation, conv.groups
+        x, conv.weight, None, padding, conv.stride, conv.dilation, conv.groups
     )
     return out
 
