@@ -15,7 +15,7 @@ from napari_dmoe.models.mixing import (
     mix_paired,
     mix_sorted,
 )
-from napari_dmoe.models.products import linear, spans
+from napari_dmoe.models.products import Linear, linear, spans
 from napari_dmoe.models.two_best import two_best
 
 CPU = torch.device("cpu")
@@ -195,6 +195,15 @@ def test_products_are_the_same_with_and_without_onednn(relu: bool) -> None:
     expected = (expected.relu() if relu else expected).float()
     for product in (found, without):
         torch.testing.assert_close(product, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_linear_layer_is_the_same_with_and_without_a_gradient() -> None:
+    torch.manual_seed(0)
+    layer = Linear(64, 256)
+    x = torch.randn(2, 100, 64, generator=generator(6))
+    with torch.inference_mode():
+        found = layer(x)
+    torch.testing.assert_close(found, layer(x).detach(), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_experts", [2, 3, 8])

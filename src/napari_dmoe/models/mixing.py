@@ -171,7 +171,7 @@ class _Sorted(torch.autograd.Function):
         experts = chosen.flatten()
         if len(w_in) <= 256:
             experts = experts.to(torch.uint8)  # which is sorted in a third of the time
-        order = experts.argsort(stable=True)
+        order, back = _order(experts)
         counts = experts.bincount(minlength=len(w_in)).tolist()
         source = _spared(order.div(chosen.shape[1], rounding_mode="floor"))
         answers = tokens.new_empty(len(source), tokens.shape[1])
@@ -185,7 +185,7 @@ class _Sorted(torch.autograd.Function):
             linear(hidden, w_out[e], b_out[e], out=answers[begin:stop])
             if kept is not None:
                 answers[begin:end].mul_(kept[begin:end])
-        back = _inverse(order).view_as(chosen)
+        back = back.view_as(chosen)
         places = source, order, back
         ctx.save_for_backward(
             tokens, gates, *places, w_in, w_out, b_out, kept, kept_hidden
@@ -239,7 +239,7 @@ def mix_paired(
     first, second = chosen.unbind(1)
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     pair = (low * n_experts + high).to(torch.uint8)
-    order = pair.argsort(stable=True)
+    order, back = _order(pair)
     counts = pair.bincount(minlength=n_experts**2).tolist()
     is_swapped = (first > second).unsqueeze(1)
     gates = F.embedding(order, torch.where(is_swapped, gates.flip(1), gates))
@@ -255,7 +255,7 @@ def mix_paired(
         hidden.view(len(hidden), 2, -1).mul_(weight.unsqueeze(2))
         answer = linear(hidden, out_of, no_bias)
         torch.addmm(answer, weight, bias, out=rows[begin:end])
-    return F.embedding(_inverse(order), rows)
+    return F.embedding(back, rows)
 
 
 def _spans(
@@ -276,9 +276,11 @@ def _summed(rows: Tensor, places: Tensor, share: Tensor | None) -> Tensor:
     return F.embedding_bag(places, rows, mode="sum", per_sample_weights=share)
 
 
-def _inverse(order: Tensor) -> Tensor:
-    positions = torch.arange(len(order), device=order.device)
-    return torch.empty_like(order).scatter_(0, order, positions)
+def _order(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Return places in the order of their keys, and the way back, both int32."""
+    order = keys.argsort(stable=True)
+    positions = torch.arange(len(order), dtype=torch.int32)
+    return order.int(), torch.empty_like(positions).scatter_(0, order, positions)
 
 
 def _kept(shape: tuple[int, int], chance: float) -> tuple[Tensor, float]:

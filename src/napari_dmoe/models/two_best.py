@@ -48,7 +48,7 @@ class _TwoBest(torch.autograd.Function):
         weights = torch.stack([first_weight, 1 - first_weight], -1)
         chosen = torch.stack(indices, -1).long()
         ctx.mark_non_differentiable(chosen)
-        ctx.save_for_backward(weights, chosen)
+        ctx.save_for_backward(weights, chosen.to(torch.uint8))
         ctx.shape = scores.shape
         return weights, chosen
 
@@ -59,7 +59,7 @@ class _TwoBest(torch.autograd.Function):
         weights, chosen = ctx.saved_tensors
         to_first = (grad[..., 0] - grad[..., 1]) * weights[..., 0] * weights[..., 1]
         both = torch.stack([to_first, -to_first], 1)
-        return grad.new_zeros(ctx.shape).scatter_(1, chosen.transpose(1, 2), both)
+        return grad.new_zeros(ctx.shape).scatter_(1, chosen.mT.long(), both)
 
 
 def _indices(scores: Tensor, best: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
