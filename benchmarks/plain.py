@@ -23,8 +23,8 @@ def plain_gates(
         Holds the parameters.
     x : (B, T, C) tensor
         Tokens.
-    category : (B,) int64 tensor
-        Router of each sample.
+    category : (B,) or (B, A) int64 tensor
+        Router of each sample, or of each of its attributes; -1 leaves one out.
     epsilon : (B, T, E) tensor, optional
         Standard normal draws of the gating noise; without them there is none.
 
@@ -40,13 +40,18 @@ def plain_gates(
     """
     gates = []
     for sample, tokens in enumerate(x):
-        router = category[sample]
+        routers = category[sample].view(-1)
+        routers = routers[routers >= 0]
         scores = F.linear(
-            tokens, layer.router_weight[router], layer.router_bias[router]
+            tokens,
+            layer.router_weight[routers].mean(0),
+            layer.router_bias[routers].mean(0),
         )
         if epsilon is not None:
             spread = F.linear(
-                tokens, layer.noise_weight[router], layer.noise_bias[router]
+                tokens,
+                layer.noise_weight[routers].mean(0),
+                layer.noise_bias[routers].mean(0),
             )
             scores = scores + epsilon[sample] * F.softplus(spread)
         best = scores.topk(min(layer.top_k, layer.n_experts)).indices

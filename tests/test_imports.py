@@ -42,12 +42,13 @@ def test_the_check_sees_what_is_loaded() -> None:
     assert loaded_after("import torch") == {"torch"}
 
 
-def test_a_2d_model_waits_for_no_monai() -> None:
-    statement = """
+@pytest.mark.parametrize("model", ["fundus-phantom", "skin-isic2017"])
+def test_a_2d_model_waits_for_no_monai(model: str) -> None:
+    statement = f"""
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import load_checkpoint
 import numpy as np
-segment(load_checkpoint("fundus-phantom"), np.zeros((32, 32), np.uint8))
+segment(load_checkpoint({model!r}), np.zeros((32, 32), np.uint8))
 """
     assert loaded_after(statement) == {"torch"}
 

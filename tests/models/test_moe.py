@@ -116,25 +116,6 @@ def test_equal_logits_still_choose_two_different_experts(x: Tensor) -> None:
     assert ((routing.gates == 0.5).sum(-1) == 2).all()
 
 
-def test_dense_formulation_equals_the_sorted_one_with_its_gradients(x: Tensor) -> None:
-    layer = layer_of()
-    tokens = x.flatten(0, 1).requires_grad_()
-    generator = torch.Generator().manual_seed(4)
-    chosen = torch.rand(51, N_EXPERTS, generator=generator).topk(2).indices
-    weights = torch.rand(51, 2, generator=generator).requires_grad_()
-    target = torch.randn(51, 12, generator=generator)
-    inputs = [tokens, weights, *(p for n, p in layer.named_parameters() if "exp" in n)]
-    results = []
-    for mix in (layer._mix_sorted, layer._mix_dense):
-        mixture = mix(tokens, weights, chosen)
-        results.append((mixture, torch.autograd.grad((mixture * target).sum(), inputs)))
-    (by_sorting, gradients), (by_dense, dense_gradients) = results
-    torch.testing.assert_close(by_sorting, by_dense, atol=1e-5, rtol=1e-5)
-    for one, other in zip(gradients, dense_gradients, strict=True):
-        assert one.abs().max() > 0
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-
-
 def test_gradients_reach_only_the_chosen_routers(layer: SparseMoE, x: Tensor) -> None:
     mixture, _ = layer(x, torch.tensor([1, 1, 1]))
     mixture.square().sum().backward()
@@ -188,10 +169,6 @@ def test_a_pinned_expert_gets_gate_one_and_answers_alone(
     gates = alone.expand(3, 17, -1)
     assert torch.equal(routing.gates, gates)
     torch.testing.assert_close(mixture, plain_mixture(layer, x, gates))
-    chosen = torch.tensor([[expert, (expert + 1) % N_EXPERTS]]).expand(51, -1)
-    only_first = torch.tensor([[1.0, 0.0]]).expand(51, -1)
-    dense = layer._mix_dense(x.flatten(0, 1), only_first, chosen)
-    torch.testing.assert_close(mixture.flatten(0, 1), dense, atol=1e-5, rtol=1e-5)
 
 
 def test_a_control_of_one_block_leaves_the_others_alone(
@@ -262,6 +239,55 @@ def test_defaults_are_those_that_were_published() -> None:
     layer = SparseMoE(16, n_routers=3)
     assert (layer.n_experts, layer.top_k, layer.dropout.p) == (8, 2, 0.1)
     assert layer.expert_in_weight.shape == (8, 64, 16)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_a_dropout_out_of_bounds_is_refused(dropout: float) -> None:
+    with pytest.raises(ValueError, match=f"below 1: found {dropout}"):
+        SparseMoE(8, n_routers=2, dropout=dropout)
+
+
+@pytest.mark.parametrize("n_tokens", [17, 3000])
+def test_autocast_on_a_cpu_changes_nothing(
+    layer: SparseMoE, category: Tensor, n_tokens: int
+) -> None:
+    x = torch.randn(3, n_tokens, 12, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        exact, _ = layer(x, category)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(layer(x, category)[0], exact)
+
+
+@pytest.mark.parametrize("n_tokens", [17, 3000])
+def test_many_tokens_are_mixed_as_few(
+    layer: SparseMoE, category: Tensor, n_tokens: int
+) -> None:
+    x = torch.randn(3, n_tokens, 12, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        mixture, routing = layer(x, category)
+        gates = plain_gates(layer, x, category)
+        torch.testing.assert_close(routing.gates, gates, atol=1e-6, rtol=1e-5)
+        expected = plain_mixture(layer, x, gates)
+    torch.testing.assert_close(mixture, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_whole_layer_has_the_gradients_of_its_plain_formulation(
+    x: Tensor, category: Tensor
+) -> None:
+    layer = layer_of().double()
+    tokens = x.double().requires_grad_()
+    epsilon = torch.randn(3, 17, N_EXPERTS, generator=torch.Generator().manual_seed(5))
+    mixture, _ = layer(tokens, category, noise=torch.Generator().manual_seed(5))
+    gates = plain_gates(layer, tokens, category, epsilon=epsilon.double())
+    target = torch.randn(mixture.shape, generator=torch.Generator().manual_seed(6))
+    inputs = [tokens, *layer.parameters()]
+    own, plain = (
+        torch.autograd.grad((found * target).sum(), inputs)
+        for found in (mixture, plain_mixture(layer, tokens, gates))
+    )
+    for ours, theirs in zip(own, plain, strict=True):
+        assert ours.abs().max() > 0
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_dropout_acts_in_training_only(

@@ -222,8 +222,9 @@ def test_dropout_stands_where_it_was_published(tiny_network: Build) -> None:
     assert places == {"dropout", "moe.dropout"} | mlp
     assert {module.p for module in modules(network, nn.Dropout)} == {0.1}
     block = network.blocks[0]
-    kinds = [type(layer) for layer in block.mlp]
-    assert kinds == [nn.Linear, nn.GELU, nn.Dropout, nn.Linear, nn.Dropout]
+    kinds = [nn.Linear, nn.GELU, nn.Dropout, nn.Linear, nn.Dropout]
+    layers = zip(block.mlp, kinds, strict=True)
+    assert all(isinstance(layer, kind) for layer, kind in layers)
     assert block.mlp[1].approximate == "none"
 
 

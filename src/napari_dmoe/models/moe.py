@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_dmoe.models.gating import LEFT_OUT, ExpertControl, Experts, Noise, Routing
+from napari_dmoe.models.mixing import Weights, mix
 from napari_dmoe.models.names import Joined
+from napari_dmoe.models.two_best import MOST_EXPERTS, two_best
 
 
 class SparseMoE(nn.Module):
@@ -39,7 +41,12 @@ class SparseMoE(nn.Module):
     top_k : int
         Experts per token.
     dropout : float
-        Dropout after each expert, in training.
+        Dropout after each expert, in training; at least 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        For a dropout out of these bounds.
 
     Notes
     -----
@@ -89,6 +96,8 @@ class SparseMoE(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1: found {dropout}")
         hidden = 4 * width if hidden is None else hidden
         self.n_routers, self.n_experts, self.top_k = n_routers, n_experts, top_k
         self.router_weight = nn.Parameter(torch.empty(n_routers, n_experts, width))
@@ -151,25 +160,30 @@ class SparseMoE(nn.Module):
         attribute this is the published layer, bit for bit.
         """
         with torch.autocast(x.device.type, enabled=False):
-            logits, noise_std = self._router(x.float(), category)
+            precise = x.to(torch.promote_types(x.dtype, torch.float32))
+            logits, noise_std = self._router(precise, category)
             scores = logits
             if noise is not None:
-                scores = logits + _standard_normal(logits, noise) * noise_std
+                epsilon = _standard_normal(logits.mT, noise).mT.contiguous()
+                scores = torch.addcmul(logits, epsilon, noise_std)
             scores = self._controlled(scores, experts, block)
             weights, chosen = _top_gates(scores, self.top_k)
-        tokens = x.flatten(0, 1)
-        mixed = self._mix(tokens, weights.flatten(0, 1), chosen.flatten(0, 1))
-        gates = torch.zeros_like(logits).scatter(-1, chosen, weights)
-        return mixed.view_as(x), Routing(gates, logits, noise_std)
+            gates = torch.zeros_like(logits.mT, memory_format=torch.contiguous_format)
+            gates = gates.scatter(-1, chosen, weights)
+        mixed = self._mix(x.flatten(0, 1), weights.flatten(0, 1), chosen.flatten(0, 1))
+        return mixed.view_as(x), Routing(gates, logits.mT, noise_std.mT)
 
     def _router(self, x: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
-        def linear(weight: Tensor, bias: Tensor) -> Tensor:
-            per_sample = _chosen(weight.float(), category).transpose(1, 2)
-            offset = _chosen(bias.float(), category).unsqueeze(1)
-            return torch.baddbmm(offset, x, per_sample)
+        """Return logits and noise scales as planes (B, E, T), by one product."""
 
-        logits = linear(self.router_weight, self.router_bias)
-        return logits, F.softplus(linear(self.noise_weight, self.noise_bias))
+        def chosen(*parts: Tensor) -> Tensor:
+            return _chosen(torch.cat([part.to(x) for part in parts], 1), category)
+
+        weight = chosen(self.router_weight, self.noise_weight)
+        bias = chosen(self.router_bias, self.noise_bias).unsqueeze(2)
+        planes = torch.baddbmm(bias, weight, x.mT)
+        logits, spread = planes.unflatten(1, (2, self.n_experts)).unbind(1)
+        return logits, F.softplus(spread)
 
     def _controlled(
         self, scores: Tensor, experts: Experts | None, block: int
@@ -189,64 +203,20 @@ class SparseMoE(nn.Module):
         if not any(silent):
             return scores
         rows = [[expert in row for expert in range(self.n_experts)] for row in silent]
-        mask = torch.tensor(rows, device=scores.device).unsqueeze(1)
+        mask = torch.tensor(rows, device=scores.device).unsqueeze(2)
         # Finite, so that a silent expert still ranks above the one already chosen.
         return scores.masked_fill(mask, torch.finfo(scores.dtype).min)
 
-    def _mix(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-        # On a GPU every expert for every token costs less than waiting for counts.
-        mixture = self._mix_sorted if tokens.device.type == "cpu" else self._mix_dense
-        return mixture(tokens, weights.to(tokens.dtype), chosen)
-
-    def _mix_sorted(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-        """Sort the rows by expert, so that each expert is two matrix products."""
-        order = chosen.flatten().argsort(stable=True)
-        counts = chosen.flatten().bincount(minlength=self.n_experts).tolist()
-        rows = tokens.index_select(0, order // chosen.shape[-1]).split(counts)
-        # Taken apart once: a view of each expert has a gradient as large as all.
-        experts = zip(
-            self.expert_in_weight.unbind(),
-            self.expert_in_bias.unbind(),
-            self.expert_out_weight.unbind(),
-            self.expert_out_bias.unbind(),
-            strict=True,
+    def _mix(self, tokens: Tensor, gates: Tensor, chosen: Tensor) -> Tensor:
+        """Return the mixture (N, C) for tokens (N, C); see :func:`mixing.mix`."""
+        dropout = self.dropout.p if self.training else 0.0
+        weights = Weights(
+            self.expert_in_weight,
+            self.expert_in_bias,
+            self.expert_out_weight,
+            self.expert_out_bias,
         )
-        answers = [_answer(r, *own) for r, own in zip(rows, experts, strict=True)]
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order), device=order.device)
-        answer: Tensor = self.dropout(torch.cat(answers)).index_select(0, back)
-        answer = answer.view(*chosen.shape, answer.shape[-1])
-        return (answer * weights.unsqueeze(-1)).sum(1)
-
-    def _mix_dense(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-        """Ask every expert about every token: no counts, no waiting for the device."""
-        gates = torch.zeros(
-            len(tokens), self.n_experts, device=tokens.device, dtype=tokens.dtype
-        ).scatter(-1, chosen, weights)
-        everyone = tokens.expand(self.n_experts, -1, -1)
-        hidden = torch.baddbmm(
-            self.expert_in_bias.unsqueeze(1),
-            everyone,
-            self.expert_in_weight.transpose(1, 2),
-        ).relu()
-        answer = torch.baddbmm(
-            self.expert_out_bias.unsqueeze(1),
-            hidden,
-            self.expert_out_weight.transpose(1, 2),
-        )
-        return torch.einsum("ne,enc->nc", gates, self.dropout(answer))
-
-
-def _answer(
-    rows: Tensor,
-    weight_in: Tensor,
-    bias_in: Tensor,
-    weight_out: Tensor,
-    bias_out: Tensor,
-) -> Tensor:
-    """Return what one expert says of the rows (N, C) that were sent to it."""
-    hidden = F.linear(rows, weight_in, bias_in).relu()
-    return F.linear(hidden, weight_out, bias_out)
+        return mix(tokens, gates.to(tokens.dtype), chosen, weights, dropout=dropout)
 
 
 def _chosen(parameter: Tensor, category: Tensor) -> Tensor:
@@ -264,16 +234,11 @@ def _chosen(parameter: Tensor, category: Tensor) -> Tensor:
 
 def _top_gates(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     """Return softmax weights and indices of the best experts, both (B, T, top_k)."""
-    if top_k != 2 or scores.shape[-1] < 2:
-        best, chosen = scores.topk(min(top_k, scores.shape[-1]), dim=-1)
-        return best.softmax(-1), chosen
-    # Two maxima and a sigmoid are the softmax of the top 2, at a third of the time.
-    first, first_index = scores.max(-1, keepdim=True)
-    rest = scores.scatter(-1, first_index, float("-inf"))
-    second, second_index = rest.max(-1, keepdim=True)
-    weight = (first - second).sigmoid()
-    chosen = torch.cat([first_index, second_index], -1)
-    return torch.cat([weight, 1 - weight], -1), chosen
+    n_experts = scores.shape[1]
+    if top_k == 2 and 2 <= n_experts <= MOST_EXPERTS:
+        return two_best(scores)
+    best, chosen = scores.mT.topk(min(top_k, n_experts), dim=-1)
+    return best.softmax(-1), chosen
 
 
 def _standard_normal(like: Tensor, noise: Noise) -> Tensor:

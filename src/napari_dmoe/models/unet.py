@@ -26,6 +26,7 @@ from napari_dmoe.models.gating import (
     checked_category,
 )
 from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.models.residual import Doubling, Stage, channels_last, doubled
 
 N_STAGES = 5
 STRIDE = 2**N_STAGES
@@ -110,15 +111,11 @@ class DMoEUNet(nn.Module):
     """
 
     def __init__(self, config: UNetConfig) -> None:
-        # MONAI takes as long to import as torch, and no transformer needs it.
-        from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
-        from monai.networks.blocks.dynunet_block import get_conv_layer
-
         super().__init__()
         self.config = config
         dims, widths = config.dims, config.stage_widths
         self.stages = nn.ModuleList(
-            UnetrBasicBlock(dims, before, after, 3, 2, "instance", res_block=True)
+            Stage(dims, before, after)
             for before, after in zip(
                 (config.in_channels, *widths), widths, strict=False
             )
@@ -136,20 +133,9 @@ class DMoEUNet(nn.Module):
         )
         deepest_first = widths[::-1]
         self.ups = nn.ModuleList(
-            UnetrUpBlock(dims, before, after, 3, 2, "instance", res_block=True)
-            for before, after in pairwise(deepest_first)
+            Doubling(dims, before, after) for before, after in pairwise(deepest_first)
         )
-        self.out = get_conv_layer(
-            dims,
-            widths[0],
-            config.n_classes,
-            kernel_size=2,
-            stride=2,
-            act=None,
-            norm=None,
-            conv_only=True,
-            is_transposed=True,
-        )
+        self.out = doubled(dims, widths[0], config.n_classes)
 
     def forward(
         self,
@@ -191,6 +177,8 @@ class DMoEUNet(nn.Module):
         category = checked_category(
             category, batch=len(x), n_routers=self.config.n_routers, device=x.device
         )
+        if x.device.type == "cpu":
+            x = channels_last(x)
         skips, routing = [], []
         for stage, encode in enumerate(self.stages):
             x = encode(x)
@@ -202,7 +190,7 @@ class DMoEUNet(nn.Module):
         x = skips.pop()
         for up in self.ups:
             x = up(x, skips.pop())
-        return SegmentationOutput(self.out(x), tuple(routing))
+        return SegmentationOutput(self.out(x).contiguous(), tuple(routing))
 
     def _mixture(
         self,
@@ -213,11 +201,15 @@ class DMoEUNet(nn.Module):
         stage: int,
     ) -> tuple[Tensor, Routing]:
         """Return what a stage's experts add to its features (B, C, *s)."""
-        tokens = x.flatten(2).transpose(1, 2)
+        sides = x.shape[2:]
         mixture, decided = self.moes[stage](
-            tokens, category, noise=noise, experts=experts, block=stage
+            x.movedim(1, -1).flatten(1, -2),
+            category,
+            noise=noise,
+            experts=experts,
+            block=stage,
         )
-        return mixture.transpose(1, 2).reshape(x.shape), decided
+        return mixture.unflatten(1, sides).movedim(-1, 1), decided
 
     def _checked_input(self, x: Tensor) -> Tensor:
         channels, sides = self.config.in_channels, x.shape[2:]

@@ -20,6 +20,7 @@ from napari_dmoe.models.gating import (
     checked_category,
 )
 from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.models.products import Linear
 from napari_dmoe.models.resnet import ResNetConfig, ResNetStem
 
 PATCH = 16
@@ -92,8 +93,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, n_heads: int) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Let the tokens (B, T, C) look at each other."""
@@ -114,10 +115,10 @@ class Block(nn.Module):
         self.attention = Attention(width, n_heads)
         self.mlp_norm = nn.LayerNorm(width, eps=1e-6)
         self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_width),
+            Linear(width, mlp_width),
             nn.GELU(),
             nn.Dropout(0.1),
-            nn.Linear(mlp_width, width),
+            Linear(mlp_width, width),
             nn.Dropout(0.1),
         )
 

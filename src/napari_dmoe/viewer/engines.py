@@ -104,7 +104,7 @@ def warm_up() -> None:
     """Import what takes long and is needed later: for plots, and for volumes."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
-    import monai.networks.blocks  # noqa: F401
+    import monai.data.utils  # noqa: F401
     import skimage.segmentation  # noqa: F401
 
 
