@@ -1,0 +1,60 @@
+"""The masks and maps of an image's volumes, drawn slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.inference.running.drawing import DrawnSlab
+from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.progress import Progress, Pulse
+
+
+class VolumeMasks:
+    """What is drawn of all volumes of an image.
+
+    Parameters
+    ----------
+    forward : Forward
+        The model and its combinations of values.
+    n_volumes : int
+        How many volumes there are.
+    shape : (D, H, W)
+        Shape of what is drawn of each.
+    """
+
+    def __init__(self, forward: Forward, n_volumes: int, shape: Sequence[int]) -> None:
+        self._forward = forward
+        n_values, size = len(forward.choice.categories), (n_volumes, *shape)
+        self.labels = np.zeros(size, np.uint8)
+        """(N, D, H, W) array: classes."""
+        n_alone = n_values if n_values > 1 else 0
+        self.by_value = np.zeros((n_alone, *size), np.uint8)
+        """(V, N, D, H, W) array: those of each combination alone, where it is mixed."""
+        self.probabilities: NDArray[np.float32] | None = None
+        """(K, N, D, H, W) array: a map for each class, where they are asked for."""
+        if forward.settings.probabilities:
+            n_classes = forward.loaded.config.n_classes
+            self.probabilities = np.zeros((n_classes, *size), np.float32)
+        self.is_blank = False
+        """Whether the volume shows nothing, and is background whatever is said of it."""
+
+    def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
+        """Draw a slab of volume `number` from its scores (V, K, d, h, w)."""
+
+        def beat(_: Progress) -> None:
+            pulse()
+
+        scores, place = slab.scores, (number, *slab.place)
+        mixed = self._forward.mixed(scores)
+        if not self.is_blank:
+            self.labels[place] = slab.labels(mixed, progress=beat)
+            for labels, alone in zip(self.by_value, scores, strict=False):
+                labels[place] = slab.labels(alone, progress=beat)
+        if self.probabilities is not None:
+            maps = self._forward.as_probabilities(mixed)
+            where: Any = (slice(None), *place)
+            self.probabilities[where] = slab.maps(maps, progress=beat)
