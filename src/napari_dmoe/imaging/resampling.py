@@ -113,8 +113,7 @@ def _positions(n: int, m: int) -> NDArray[np.float64]:
     """Return where m samples lie between n, or beyond the outermost, as areas."""
     scale = n / m
     shift = (scale - 1) / 2
-    where: NDArray[np.float64] = (np.arange(m) + shift / scale) * scale
-    return where
+    return np.asarray((np.arange(m) + shift / scale) * scale, np.float64)
 
 
 def _between(

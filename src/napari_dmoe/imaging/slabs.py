@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.lazy import rows_of_chunks
-from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
+from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.pixels import channels_first, floats_of
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_slab, needed_rows
 from napari_dmoe.imaging.spatial import (
@@ -28,7 +28,7 @@ from napari_dmoe.progress import Pulse, no_pulse
 MUCH_FINER, _MANY_VOXELS = 4096, 2**27
 """Voxels for each of the volume's own, and in all, beyond which no training went."""
 
-_NUMBERS_AT_ONCE = 2**21
+NUMBERS_AT_ONCE = 2**21
 """Numbers that are made floats at a time, as several copies of them are."""
 
 Spacing = tuple[float, float, float]
@@ -61,11 +61,11 @@ class UprightVolume:
             raise ImageError(_other_axes(image))
         self._image, self._n_channels = image, n_channels
         self._has = _shape_of(image)
-        self._backwards = np.diag(image.affine_along(SPATIAL_AXES))[:-1] < 0
+        along = np.diag(image.affine_along(SPATIAL_AXES))[:-1]
+        self._backwards = tuple(bool(step < 0) for step in along)
         grid = _upright(self._has, self._backwards)
         shape = shape_at(image, spacing)
         if shape != self._has:
-            _refuse_finer(shape, self._has, spacing)
             grid = grid.resize(shape, "half-pixel")
         self.grid: Grid = grid
         """Where its voxels lie in the source image, along z, y and x."""
@@ -128,7 +128,7 @@ class UprightVolume:
             return
         source = self._source(axis, rows, pulse)
         n = rows.stop - rows.start
-        step = max(1, n * _NUMBERS_AT_ONCE // source.size)
+        step = max(1, n * NUMBERS_AT_ONCE // source.size)
         for begin in range(0, n, step):
             pulse()
             part = slice(begin, min(begin + step, n))
@@ -193,15 +193,23 @@ def _n_not(finite: NDArray[np.bool_] | None) -> int:
 
 
 def shape_at(image: SpatialImage, spacing: Spacing | None) -> tuple[int, ...]:
-    """Return the shape (z, y, x) that a volume has at a spacing in mm, if any."""
+    """Return the shape (z, y, x) that a volume has at a spacing in mm, if any.
+
+    Raises
+    ------
+    NotEnoughMemory
+        For a spacing that makes far too many voxels of it.
+    """
     shape = _shape_of(image)
     if spacing is None or image.unit != "mm":
         return shape
     have = np.linalg.norm(image.affine_along(SPATIAL_AXES)[:-1, :-1], axis=0)
-    return tuple(
+    at_spacing = tuple(
         max(1, round(n * own / want))
         for n, own, want in zip(shape, have, spacing, strict=True)
     )
+    _refuse_finer(at_spacing, shape, spacing)
+    return at_spacing
 
 
 def _shape_of(image: SpatialImage) -> tuple[int, ...]:
@@ -233,14 +241,13 @@ def _upright(shape: Sequence[int], backwards: Sequence[bool]) -> Grid:
 
 
 def _refuse_finer(
-    shape: tuple[int, ...], found: tuple[int, ...], spacing: Spacing | None
+    shape: tuple[int, ...], found: tuple[int, ...], spacing: Spacing
 ) -> None:
-    """Refuse a spacing that makes far more of a volume than there is memory for."""
-    n, at = math.prod(shape), " x ".join(f"{each:g}" for each in spacing or ())
-    what = f"the volume at the {at} mm that the model's card asks for needs"
-    remedy = "state the spacing that it was trained at in the card"
+    """Refuse a spacing that makes far more of a volume than any training saw."""
+    n, at = math.prod(shape), " x ".join(f"{each:g}" for each in spacing)
     if n > MUCH_FINER * math.prod(found) and n > _MANY_VOXELS:
         raise NotEnoughMemory(
-            f"{what} {n:,} voxels, for {math.prod(found):,}: {remedy}"
+            f"the volume at the {at} mm that the model's card asks for needs {n:,} "
+            f"voxels, for {math.prod(found):,}: state the spacing that it was trained "
+            "at in the card"
         )
-    refuse_beyond_memory(8 * n, what=what, remedy=remedy)

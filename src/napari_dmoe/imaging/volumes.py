@@ -23,6 +23,7 @@ from napari_dmoe.imaging.intensities import (
     unlike_the_window,
     windowed,
 )
+from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.slabs import UprightVolume, across, shape_at
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
@@ -45,6 +46,9 @@ FINEST_MM, COARSEST_MM = 1e-3, 1e3
 WIDEST_WINDOW, NARROWEST_WINDOW = 1e9, 1e-6
 """Ends of a window, and the least between them; also in shares of its ends, because
 intensities are 32-bit floats."""
+
+_WHAT = "the volume, as a network sees it, needs"
+_REMEDY = "crop it, or state a coarser spacing in the model's card"
 
 KEPT_BYTES = 2**27
 """Bytes of volumes that are kept as the network sees them: 400 x 290 x 290 voxels."""
@@ -200,6 +204,7 @@ class ModelVolume:
             notices.append(CONSTANT)
         pulse()
         self._window, more = self._chosen(preprocessing.window, window)
+        pulse()
         self.notices = (*notices, *more)
         """What a person should know."""
         self._kept = None if kept is None else self._all_scaled(kept, pulse)
@@ -303,12 +308,14 @@ def prepare_volume(
 
     Arguments, errors and what is done are those of :class:`ModelVolume`.
     """
+    n_bytes = 4 * n_channels * math.prod(model_shape(image, preprocessing))
+    refuse_beyond_memory(2 * n_bytes, what=_WHAT, remedy=_REMEDY)
     volume = ModelVolume(
         image,
         preprocessing,
         n_channels=n_channels,
         window=window,
-        most_kept=4 * n_channels * math.prod(model_shape(image, preprocessing)),
+        most_kept=n_bytes,
         pulse=pulse,
     )
     values = volume.slab(0, slice(0, volume.shape[1]))

@@ -40,7 +40,7 @@ class VolumeMasks:
             n_classes = forward.loaded.config.n_classes
             self.probabilities = np.zeros((n_classes, *size), np.float32)
         self.is_blank = False
-        """Whether the volume shows nothing, and is background whatever is said of it."""
+        """Whether the volume shows nothing, and so is background."""
 
     def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
         """Draw a slab of volume `number` from its scores (V, K, d, h, w)."""
@@ -48,7 +48,8 @@ class VolumeMasks:
         def beat(_: Progress) -> None:
             pulse()
 
-        scores, place = slab.scores, (number, *slab.place)
+        scores = slab.scores
+        place: Any = (number, *slab.place)
         mixed = self._forward.mixed(scores)
         if not self.is_blank:
             self.labels[place] = slab.labels(mixed, progress=beat)
@@ -56,5 +57,4 @@ class VolumeMasks:
                 labels[place] = slab.labels(alone, progress=beat)
         if self.probabilities is not None:
             maps = self._forward.as_probabilities(mixed)
-            where: Any = (slice(None), *place)
-            self.probabilities[where] = slab.maps(maps, progress=beat)
+            self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)

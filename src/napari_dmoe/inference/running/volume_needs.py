@@ -1,4 +1,4 @@
-"""What a run over volumes needs, told before anything is read: memory, windows, time."""
+"""What a run over volumes needs, told before any is read: memory, windows, time."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ class VolumeRun:
 
     def _refuse(self) -> None:
         """Refuse what cannot fit into memory, before anything is read."""
-        patch, shape = self.preprocessing.patch, self.volumes.frame_shape
+        patch = self.preprocessing.patch
+        shape = model_shape(self.volumes[0], self.preprocessing)
         if isinstance(config := self.loaded.config, UNetConfig):
             on_cpu = str(self.forward.batches.device).startswith("cpu")
             refuse_patch(config, patch, shape, on_cpu=on_cpu)
@@ -284,7 +285,7 @@ class VolumeRun:
         return transposed(samples, axes, source_axes(volumes.image.axes))
 
     def _apart(self, samples: NDArray[Any], n_first: int) -> NDArray[Any]:
-        """Return samples (*first, N, *S) along the axes that N volumes were run over."""
+        """Return samples (*first, N, *S) along the axes that are run over."""
         first, size = samples.shape[:n_first], samples.shape[n_first + 1 :]
         return samples.reshape(*first, *self.volumes.shape, *size)
 

@@ -164,15 +164,15 @@ class Tokens:
     @property
     def n_planes(self) -> int:
         """Planes of blocks that a window covers at most, with those at both ends."""
-        return min(self._tokens[self.axis] + 2, self.shape[self.axis])
+        return int(min(self._tokens[self.axis] + 2, self.shape[self.axis]))
 
     def place(self, number: int) -> tuple[slice, ...]:
         """Return the blocks whose centre window `number` covers."""
         return tuple(blocks for blocks, _ in self._covered(number))
 
     def answer(self, number: int, answer: Tensor) -> Tensor:
-        """Return the gates (V, E, d, h, w) of these blocks, from a window's (V, T, E)."""
-        gates = answer.unflatten(1, self._tokens).movedim(-1, 1)
+        """Return the gates (V, E, d, h, w) of these blocks, from its own (V, T, E)."""
+        gates: Tensor = answer.unflatten(1, self._tokens).movedim(-1, 1)
         for axis, (_, tokens) in enumerate(self._covered(number), 2):
             gates = gates.index_select(axis, tokens)
         return gates
