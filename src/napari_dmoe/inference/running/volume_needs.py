@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from napari_dmoe.estimate import in_words
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.intensities import VOXELS_FOR_PERCENTILES
 from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
     KEPT_BYTES,
     VolumePreprocessing,
@@ -46,7 +47,9 @@ class VolumeNeeds:
     n_windows: int
     """Windows of all volumes."""
     seconds: float
-    """About how long the network takes for them."""
+    """About how long the network takes for them, within a factor of 3 or so."""
+    of_what: str = ""
+    """What of the model that is for, where it is not all of it."""
 
     @property
     def words(self) -> str:
@@ -59,7 +62,8 @@ class VolumeNeeds:
         """
         needed, free = (f"{n / 2**30:.1f} GiB" for n in (self.n_bytes, self.n_free))
         windows = f"{self.n_windows} window{'s' * (self.n_windows != 1)}"
-        return f"Needs {needed} of {free} free, {windows}, {in_words(self.seconds)}."
+        takes = f"{in_words(self.seconds)}{self.of_what and ' ' + self.of_what}"
+        return f"Needs {needed} of {free} free, {windows}, {takes}."
 
 
 def needs_of_volumes(
@@ -68,7 +72,6 @@ def needs_of_volumes(
     settings: InferenceSettings,
     *,
     n_values: int,
-    n_threads: int = 1,
 ) -> VolumeNeeds:
     """Return what a run needs, from shapes alone.
 
@@ -82,12 +85,15 @@ def needs_of_volumes(
         How they are run.
     n_values : int
         Combinations of values that are run and mixed.
-    n_threads : int
-        Threads that share the work.
+
+    Raises
+    ------
+    ImageError
+        For a model that is none of volumes.
     """
     image, how = volumes[0], loaded.preprocessing
     if not isinstance(how, VolumePreprocessing):
-        raise TypeError("the model is not one of volumes")
+        raise ImageError("the model's card states no preprocessing of volumes")
     shape = model_shape(image, how)
     n_rows = n_values * (settings.samples if settings.noise else 1)
     windows = len(volumes) * n_windows(shape, how.patch, settings.overlap)
@@ -100,13 +106,12 @@ def needs_of_volumes(
         n_bytes=kept + max(read, run),
         n_free=available_bytes(),
         n_windows=windows,
-        seconds=windows * n_rows * loaded.pass_seconds / n_threads,
+        seconds=windows * n_rows * loaded.pass_seconds / torch.get_num_threads(),
+        of_what="for one value" if n_values < loaded.config.n_routers else "",
     )
 
 
-def refuse_volumes(
-    loaded: LoadedModel, volumes: Frames, settings: InferenceSettings, *, n_values: int
-) -> None:
+def refuse_beyond(needs: VolumeNeeds) -> None:
     """Refuse volumes whose segmentation does not fit into memory.
 
     Raises
@@ -114,7 +119,6 @@ def refuse_volumes(
     NotEnoughMemory
         When it does not.
     """
-    needs = needs_of_volumes(loaded, volumes, settings, n_values=n_values)
     refuse_beyond_memory(needs.n_bytes, what=WHAT, remedy=REMEDY)
 
 

@@ -42,7 +42,11 @@ from napari_dmoe.inference.running.shares import (
 from napari_dmoe.inference.running.slab_inputs import SlabInputs
 from napari_dmoe.inference.running.sums import SlabMeans
 from napari_dmoe.inference.running.volume_masks import VolumeMasks
-from napari_dmoe.inference.running.volume_needs import refuse_volumes
+from napari_dmoe.inference.running.volume_needs import (
+    VolumeNeeds,
+    needs_of_volumes,
+    refuse_beyond,
+)
 from napari_dmoe.inference.running.volume_routing import VolumeRouting, as_blocks
 from napari_dmoe.inference.running.waiting import computing, preparing, with_reason
 from napari_dmoe.inference.running.windows import Windows, n_windows
@@ -97,7 +101,7 @@ class VolumeRun:
 
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
-        self._refuse()
+        needs = self._needs()
         n, shape = len(self.volumes), self.volumes.frame_shape
         if self.settings.scored_at == "network":
             shape = model_shape(self.volumes[0], self.preprocessing)
@@ -106,6 +110,8 @@ class VolumeRun:
         for number in range(n):
             part, image = part_of(progress, number, n), self.volumes[number]
             phases, n_beats = Phases(part, self._shares(image)), self._n_beats(image)
+            if number == 0:
+                phases.of(PREPARING)(Progress(0, n_beats, needs.words))
             pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
             with preparing(image.data):
                 volume, windows, inputs = self._opened(image, window, pulse)
@@ -118,15 +124,21 @@ class VolumeRun:
             phases.of(RUNNING)(Progress(1, 1, "done"))
         return self._result(masks)
 
-    def _refuse(self) -> None:
-        """Refuse what cannot fit into memory, before anything is read."""
+    def _needs(self) -> VolumeNeeds:
+        """Return what is needed; refuse what cannot be had, before anything is read."""
         patch = self.preprocessing.patch
         shape = model_shape(self.volumes[0], self.preprocessing)
         if isinstance(config := self.loaded.config, UNetConfig):
             on_cpu = str(self.forward.batches.device).startswith("cpu")
             refuse_patch(config, patch, shape, on_cpu=on_cpu)
-        n_values = len(self.forward.choice.categories)
-        refuse_volumes(self.loaded, self.volumes, self.settings, n_values=n_values)
+        needs = needs_of_volumes(
+            self.loaded,
+            self.volumes,
+            self.settings,
+            n_values=len(self.forward.choice.categories),
+        )
+        refuse_beyond(needs)
+        return needs
 
     def _opened(
         self, image: SpatialImage, window: Window | None, pulse: Pulse
