@@ -58,7 +58,7 @@ def test_memory_holds_a_slab_of_what_goes_in_and_what_comes_out() -> None:
     one, five = needs(LARGE), needs(LARGE, n_values=5)
     scores, seen = 4 * 2 * a_slab, (4 + 2) * a_slab
     assert one.n_bytes > result_bytes(LARGE) + scores + seen
-    assert one.n_bytes < result_bytes(LARGE) + 1.5 * (scores + seen)
+    assert one.n_bytes < result_bytes(LARGE) + 2 * (scores + seen)
     more = five.n_bytes - one.n_bytes - 4 * scores
     masks = result_bytes(LARGE, n_masks=6, n_values=5) - result_bytes(LARGE)
     assert masks < more < masks + 3 * scores
@@ -86,9 +86,8 @@ def test_what_is_needed_is_the_first_that_a_run_tells() -> None:
     n = len(Windows(data.shape, STUB_PATCH, 0.5))
     assert steps[0].message.startswith("Needs 0.")
     assert f" free, {n} windows, about " in steps[0].message
-    assert {step.message for step in steps} >= {
-        f"window {i + 1} of {n}" for i in (0, 3)
-    }
+    said = {step.message for step in steps}
+    assert said >= {f"window 1 of {n}", f"window {n} of {n}"}
 
 
 def test_a_volume_that_is_too_large_is_refused_before_it_is_read(
@@ -96,7 +95,7 @@ def test_a_volume_that_is_too_large_is_refused_before_it_is_read(
 ) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 2**28)
     image = SpatialImage(Unread(LARGE), ("z", "y", "x"))
-    with pytest.raises(NotEnoughMemory, match="needs 0.* more than the 0.2 GiB"):
+    with pytest.raises(NotEnoughMemory, match=r"needs 0\..* more than the 0\.2 GiB"):
         segment(thresholding_model(), image, Patient(severity="T2"))
     assert "GiB" in outlook(thresholding_model(), image).problem
 
