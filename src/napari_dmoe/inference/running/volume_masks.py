@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.tiff.writing import MappedMask
 from napari_dmoe.inference.running.drawing import DrawnSlab
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.progress import Progress, Pulse
@@ -24,19 +25,32 @@ class VolumeMasks:
         How many volumes there are.
     shape : (D, H, W)
         Shape of what is drawn of each.
+    into : MappedMask, optional
+        Where the mask of a single volume is drawn, and nothing else is then; by default
+        everything that the settings ask for is drawn in memory.
     """
 
-    def __init__(self, forward: Forward, n_volumes: int, shape: Sequence[int]) -> None:
-        self._forward = forward
+    def __init__(
+        self,
+        forward: Forward,
+        n_volumes: int,
+        shape: Sequence[int],
+        *,
+        into: MappedMask | None = None,
+    ) -> None:
+        self._forward, self._into = forward, into
+        self.shape = tuple(shape)
+        """Shape of what is drawn of each volume."""
         n_values, size = len(forward.choice.categories), (n_volumes, *shape)
-        self.labels = np.zeros(size, np.uint8)
+        is_all = into is None
+        self.labels = np.zeros(size if is_all else 0, np.uint8)
         """(N, D, H, W) array: classes."""
-        n_alone = n_values if n_values > 1 else 0
+        n_alone = n_values if is_all and n_values > 1 else 0
         self.by_value = np.zeros((n_alone, *size), np.uint8)
         """(V, N, D, H, W) array: those of each combination alone, where it is mixed."""
         self.probabilities: NDArray[np.float32] | None = None
         """(K, N, D, H, W) array: a map for each class, where they are asked for."""
-        if forward.settings.probabilities:
+        if is_all and forward.settings.probabilities:
             n_classes = forward.loaded.config.n_classes
             self.probabilities = np.zeros((n_classes, *size), np.float32)
         self.is_blank = False
@@ -52,7 +66,11 @@ class VolumeMasks:
         place: Any = (number, *slab.place)
         mixed = self._forward.mixed(scores)
         if not self.is_blank:
-            self.labels[place] = slab.labels(mixed, progress=beat)
+            drawn = slab.labels(mixed, progress=beat)
+            if self._into is None:
+                self.labels[place] = drawn
+            else:
+                self._into[slab.place] = drawn
             for labels, alone in zip(self.by_value, scores, strict=False):
                 labels[place] = slab.labels(alone, progress=beat)
         if self.probabilities is not None:

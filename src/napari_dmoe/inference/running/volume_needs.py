@@ -72,6 +72,7 @@ def needs_of_volumes(
     settings: InferenceSettings,
     *,
     n_values: int,
+    in_memory: bool = True,
 ) -> VolumeNeeds:
     """Return what a run needs, from shapes alone.
 
@@ -85,6 +86,8 @@ def needs_of_volumes(
         How they are run.
     n_values : int
         Combinations of values that are run and mixed.
+    in_memory : bool
+        Whether the result is held in memory, and not the mask alone on a disk.
 
     Raises
     ------
@@ -97,7 +100,9 @@ def needs_of_volumes(
     shape = model_shape(image, how)
     n_rows = n_values * (settings.samples if settings.noise else 1)
     windows = len(volumes) * n_windows(shape, how.patch, settings.overlap)
-    run = _result_bytes(loaded, volumes, shape, settings, n_values)
+    run = 0
+    if in_memory:
+        run = _result_bytes(loaded, volumes, shape, settings, n_values)
     run += _sum_bytes(loaded, shape, how.patch, n_values)
     kept, read = _input_bytes(loaded, image, shape, how)
     if isinstance(loaded.config, UNetConfig):

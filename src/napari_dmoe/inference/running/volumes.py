@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.intensities import Window
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.tiff.writing import MappedMask
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     ModelVolume,
@@ -73,7 +74,10 @@ FOR_PLANES = (
 
 
 class VolumeRun:
-    """One call of :func:`segment`: volumes in, results out."""
+    """One call of :func:`segment`: volumes in, results out.
+
+    `into` takes the mask of a single volume; nothing else is kept then.
+    """
 
     def __init__(
         self,
@@ -81,8 +85,11 @@ class VolumeRun:
         image: SpatialImage,
         choice: RouterChoice,
         settings: InferenceSettings,
+        *,
+        into: MappedMask | None = None,
     ) -> None:
         self.loaded, self.settings = loaded, settings
+        self._into = into
         self.volumes = Frames(image, VOLUME_AXES)
         if not isinstance(loaded.preprocessing, VolumePreprocessing):
             raise ImageError("the model's card states no preprocessing of volumes")
@@ -97,7 +104,7 @@ class VolumeRun:
             self.notices[FOR_PLANES] = None
         self.grid = Grid.identity(self.volumes.frame_shape)
         """Where what the network sees lies in the image; known once it is read."""
-        self.routing = VolumeRouting()
+        self.routing = VolumeRouting(is_kept=into is None)
 
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
@@ -105,7 +112,7 @@ class VolumeRun:
         n, shape = len(self.volumes), self.volumes.frame_shape
         if self.settings.scored_at == "network":
             shape = model_shape(self.volumes[0], self.preprocessing)
-        masks = VolumeMasks(self.forward, n, shape)
+        masks = VolumeMasks(self.forward, n, shape, into=self._into)
         window, progress = self._window_of_all(progress)
         for number in range(n):
             part, image = part_of(progress, number, n), self.volumes[number]
@@ -136,6 +143,7 @@ class VolumeRun:
             self.volumes,
             self.settings,
             n_values=len(self.forward.choice.categories),
+            in_memory=self._into is None,
         )
         refuse_beyond(needs)
         return needs
@@ -173,7 +181,7 @@ class VolumeRun:
 
         is_at_source = self.settings.scored_at == "source"
         grid = self.grid if is_at_source else of_itself(self.grid)
-        drawing = Drawing(grid, masks.labels.shape[1:], windows.axis)
+        drawing = Drawing(grid, masks.shape, windows.axis)
 
         def draw(first: int, scores: Tensor) -> None:
             say()
@@ -259,7 +267,8 @@ class VolumeRun:
         """Return everything in the shape of the source, along its axes."""
         shape = self.volumes.frame_shape
         is_at_source = self.settings.scored_at == "source"
-        labels = self._as_stored(masks.labels)
+        into = self._into
+        labels = into.stored if into else self._as_stored(masks.labels)
         stages = self.routing.stages()
         loads = mean_loads(self.forward, as_blocks(stages))
         values, kept = self.forward.choice.values, masks.probabilities
@@ -302,7 +311,7 @@ class VolumeRun:
         return samples.reshape(*first, *self.volumes.shape, *size)
 
     def _routing(self, stages: Sequence[NDArray[np.float32]]) -> RoutingMaps | None:
-        if not stages:
+        if not stages or self._into is not None:
             return None
         return RoutingMaps(
             tuple(self._apart(gates, 1) for gates in stages),
