@@ -218,6 +218,7 @@ __all__ = [
     "save_segmentation",
     "segment",
     "segment_series",
+    "segment_to_file",
     "summarise",
     "sweep",
     "uncertainty",

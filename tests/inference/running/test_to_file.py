@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_names_itself(
 
 def test_more_than_a_mask_is_refused(tmp_path: Path, stub: LoadedModel) -> None:
     series = SpatialImage(np.zeros((2, 8, 8, 8)), ("t", "z", "y", "x"))
-    with pytest.raises(ImageError, match="one volume .* found t, z, y, x"):
+    with pytest.raises(ImageError, match=r"one volume .* found t, z, y, x"):
         segment_to_file(tmp_path, "a", stub, series, T2)
     planes = load_checkpoint("fundus-phantom")
     with pytest.raises(ImageError, match="a model of 2D"):
