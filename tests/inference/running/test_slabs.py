@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,3 +219,26 @@ def test_stop_acts_while_slabs_are_read_and_drawn() -> None:
 
         with pytest.raises(Cancelled):
             segment(model, image, T2, progress=stop)
+
+
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("kind", ["dask", "zarr", "memmap"])
+def test_lazy_arrays_of_others_are_streamed(kind: str, tmp_path: Path) -> None:
+    data = scan((70, 33, 40))
+    if kind == "dask":
+        array = pytest.importorskip("dask.array").from_array(data, chunks=(16, 20, 40))
+    elif kind == "zarr":
+        array = pytest.importorskip("zarr").open_array(
+            tmp_path / "a.zarr",
+            mode="w",
+            shape=data.shape,
+            dtype="f4",
+            chunks=(16,) * 3,
+        )
+        array[:] = data
+    else:
+        np.save(tmp_path / "a.npy", data)
+        array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    model = thresholding_model(window=(0, 1))
+    result = segment(model, image_of(array), T2)
+    np.testing.assert_array_equal(result.labels, data > THRESHOLD)
