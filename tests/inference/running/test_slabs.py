@@ -14,14 +14,17 @@ from refusing import Refusing
 from stub_networks import THRESHOLD, thresholding_model
 
 from napari_dmoe.imaging import slabs
+from napari_dmoe.imaging.appearance import appearance
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running import sums
 from napari_dmoe.inference.running.drawing import Drawing, of_itself
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.slab_inputs import SlabInputs
 from napari_dmoe.inference.running.sums import Ring, SlabMeans
 from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
@@ -242,3 +245,22 @@ def test_lazy_arrays_of_others_are_streamed(kind: str, tmp_path: Path) -> None:
     model = thresholding_model(window=(0, 1))
     result = segment(model, image_of(array), T2)
     np.testing.assert_array_equal(result.labels, data > THRESHOLD)
+
+
+@pytest.mark.parametrize("shape", LONG)
+def test_channels_are_cut_digested_and_looked_at_as_from_the_whole(
+    shape: tuple[int, ...],
+) -> None:
+    data = scan((*shape, 2))
+    image = SpatialImage(data, ("z", "y", "x", "c"), np.diag([4.0, 3, 3, 1]), "mm")
+    how = VolumePreprocessing(patch=PATCH, window=(0, 1))
+    found = []
+    for most_kept in (0, 2**30):
+        volume = ModelVolume(image, how, n_channels=2, most_kept=most_kept)
+        windows, digest = Windows(shape, PATCH, 0.5), InputDigest()
+        inputs = SlabInputs(volume, windows, digest)
+        cut = torch.cat([inputs.cut([number]) for number in windows.order])
+        found.append((cut, digest.hexdigest(), appearance(inputs.looked_at)))
+    (cut, *said), (whole, *expected) = found
+    assert torch.equal(cut, whole)
+    assert said == expected
