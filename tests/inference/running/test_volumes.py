@@ -281,7 +281,7 @@ def test_stop_acts_between_windows(unet: LoadedModel) -> None:
     seen: list[Progress] = []
 
     def stop(progress: Progress) -> None:
-        if "window" in progress.message:
+        if progress.message.startswith("window"):
             seen.append(progress)
         if progress.message.startswith("window 3"):
             raise Cancelled
