@@ -50,8 +50,8 @@ intensities are 32-bit floats."""
 _WHAT = "the volume, as a network sees it, needs"
 _REMEDY = "crop it, or state a coarser spacing in the model's card"
 
-KEPT_BYTES = 2**27
-"""Bytes of volumes that are kept as the network sees them: 400 x 290 x 290 voxels."""
+KEPT_BYTES = 2**26
+"""Bytes of volumes that are kept as the network sees them: 256 x 256 x 256 voxels."""
 
 
 class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
