@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.running.devices import DeviceError
     from napari_dmoe.inference.running.segment import segment
     from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.inference.running.to_file import segment_to_file
     from napari_dmoe.inference.what_if.ablation import Ablation, ablate
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.routing_reading import read_routing
@@ -123,6 +124,7 @@ _HOMES = {
     "inference.running.segment": ("segment",),
     "inference.results.segmentation": ("Segmentation",),
     "inference.running.settings": ("InferenceSettings",),
+    "inference.running.to_file": ("segment_to_file",),
     "inference.what_if.sweep": ("sweep",),
     "inference.what_if.sweep_result": ("Sweep",),
     "inference.what_if.uncertainty": ("Uncertainty", "uncertainty"),
@@ -216,6 +218,7 @@ __all__ = [
     "save_segmentation",
     "segment",
     "segment_series",
+    "segment_to_file",
     "summarise",
     "sweep",
     "uncertainty",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.transform import resize
 
-from napari_dmoe.imaging import lazy, resampling, volumes
+from napari_dmoe.imaging import intensities, lazy, resampling
 from napari_dmoe.imaging.pixels import finite_numbers
 from napari_dmoe.imaging.spatial import ImageError, ImageReadError, SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
@@ -135,7 +135,7 @@ def test_percentiles_of_large_volumes_are_those_of_fewer_voxels(
     data = np.random.default_rng(2).normal(100, 20, (40, 41, 42))
     image = SpatialImage(data, ("z", "y", "x"))
     whole = prepare_volume(image, VolumePreprocessing()).tensor
-    monkeypatch.setattr(volumes, "VOXELS_FOR_PERCENTILES", 10_000)
+    monkeypatch.setattr(intensities, "VOXELS_FOR_PERCENTILES", 10_000)
     fewer = prepare_volume(image, VolumePreprocessing()).tensor
     assert 0 < float((whole - fewer).abs().max()) < 0.03
 

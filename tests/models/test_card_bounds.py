@@ -198,7 +198,7 @@ def test_a_patch_beyond_memory_is_refused_when_loaded_and_when_run(
     monkeypatch.setattr("napari_dmoe.models.footprint.installed_bytes", lambda: 10**9)
     with pytest.raises(CheckpointError, match=r"256 x 256 x 256 .* 'pelvis-phantom'"):
         load_checkpoint("pelvis-phantom", card)
-    monkeypatch.setattr("napari_dmoe.models.footprint.installed_bytes", lambda: None)
+    monkeypatch.setattr("napari_dmoe.models.footprint.installed_bytes", lambda: 10**15)
     loaded = load_checkpoint("pelvis-phantom", card)
     monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
     tracemalloc.start()

@@ -75,8 +75,15 @@ def _planes(image: Tensor) -> Tensor:
     image = image.float().clamp(0, 1)
     if image.ndim == 3:
         return image[None]
-    step = -(-image.shape[1] // _PLANES)
-    return image[:, ::step].transpose(0, 1)
+    return image[:, :: every_plane(image.shape[1])].transpose(0, 1)
+
+
+def every_plane(n: int) -> int:
+    """Return which of n planes of a volume are looked at: every so many from the first.
+
+    These planes alone look like the whole volume.
+    """
+    return -(-n // _PLANES)
 
 
 def _brightness(grey: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ from napari_dmoe.progress import Cancelled, Pulse, no_pulse
 BYTES_AT_ONCE = 2**26
 """Bytes of a lazy array that are read between two pulses, or one row of chunks."""
 
+_MOST_BYTES = 2**28
+"""Bytes of a row of chunks that is read whole rather than in parts, each time anew."""
+
 
 def read_part(
     data: Any, index: tuple[Any, ...], *, pulse: Pulse = no_pulse
@@ -35,12 +38,15 @@ def read_part(
         return _read(data, index)
     begin, end, _ = index[along].indices(int(data.shape[along]))
     step = _rows_at_once(data, index, along)
-    pieces = []
+    made: NDArray[Any] | None = None
     for start in range(begin, end, step):
         pulse()
         rows = slice(start, min(start + step, end))
-        pieces.append(_read(data, (*index[:along], rows, *index[along + 1 :])))
-    return np.concatenate(pieces) if pieces else _read(data, index)
+        piece = _read(data, (*index[:along], rows, *index[along + 1 :]))
+        if made is None:
+            made = np.empty((end - begin, *piece.shape[1:]), piece.dtype)
+        made[rows.start - begin : rows.stop - begin] = piece
+    return _read(data, index) if made is None else made
 
 
 def in_memory(data: Any) -> NDArray[Any]:
@@ -140,6 +146,16 @@ def turned(data: Any, order: tuple[int, ...], backwards: tuple[int, ...]) -> Any
     return _Turned(data, order, backwards)
 
 
+def rows_of_chunks(data: Any, axis: int, rows: int) -> int:
+    """Return about so many rows along an axis: whole chunks, unless they are large."""
+    chunk = _rows_of_a_chunk(data, axis)
+    if rows >= chunk:
+        return rows // chunk * chunk
+    a_row = math.prod(map(int, data.shape)) // int(data.shape[axis])
+    is_small = chunk * a_row * int(np.dtype(data.dtype).itemsize) <= _MOST_BYTES
+    return chunk if is_small else rows
+
+
 def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
     """Return rows that are read at a time: whole chunks, and not too many of them."""
     others = [
@@ -148,7 +164,11 @@ def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
         if axis != along and isinstance(each, slice)
     ]
     row_bytes = max(1, math.prod(others) * int(np.dtype(data.dtype).itemsize))
+    rows = _rows_of_a_chunk(data, along)
+    return rows * max(1, BYTES_AT_ONCE // (row_bytes * rows))
+
+
+def _rows_of_a_chunk(data: Any, along: int) -> int:
     stated = getattr(data, "chunks", None)
     chunk = 1 if stated is None else stated[along]
-    rows = max(1, int(max(chunk) if isinstance(chunk, tuple) else chunk))
-    return rows * max(1, BYTES_AT_ONCE // (row_bytes * rows))
+    return max(1, int(max(chunk) if isinstance(chunk, tuple) else chunk))

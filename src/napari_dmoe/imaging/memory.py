@@ -6,32 +6,21 @@ waiting for an error is not enough.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
-_MEMINFO = Path("/proc/meminfo")
+import psutil
 
 
 class NotEnoughMemory(MemoryError):
     """Something does not fit into memory; says what, and what to do."""
 
 
-def available_bytes() -> int | None:
-    """Return the memory that can be had without swapping; None where nobody says."""
-    return _stated("MemAvailable")
+def available_bytes() -> int:
+    """Return the memory that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
 
 
-def installed_bytes() -> int | None:
-    """Return the memory that this machine has; None where nobody says."""
-    return _stated("MemTotal")
-
-
-def _stated(name: str) -> int | None:
-    try:
-        found = re.search(rf"^{name}:\s*(\d+)", _MEMINFO.read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found else None
+def installed_bytes() -> int:
+    """Return the memory that this machine has."""
+    return int(psutil.virtual_memory().total)
 
 
 def refuse_beyond_memory(n_bytes: int, *, what: str, remedy: str) -> None:
@@ -46,7 +35,7 @@ def refuse_beyond_memory(n_bytes: int, *, what: str, remedy: str) -> None:
         When that is more than there is.
     """
     there = available_bytes()
-    if there is not None and n_bytes > there:
+    if n_bytes > there:
         raise NotEnoughMemory(
             f"{what} {n_bytes / 2**30:.1f} GiB of memory, more than the "
             f"{there / 2**30:.1f} GiB that are free: {remedy}"

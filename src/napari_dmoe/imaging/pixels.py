@@ -102,16 +102,27 @@ def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str
     ImageError
         When nothing is finite.
     """
+    floats, finite = floats_of(values)
+    if finite is None:
+        return floats, []
+    if not finite.any():
+        raise ImageError(NOTHING_FINITE)
+    n_bad = int(floats.size - finite.sum())
+    return floats, [not_finite(n_bad)] if n_bad else []
+
+
+def floats_of(
+    values: NDArray[Any],
+) -> tuple[NDArray[np.floating], NDArray[np.bool_] | None]:
+    """Return numbers as floats, 0 for what is not finite, and which of them are.
+
+    None where all numbers of their kind are.
+    """
     kept = np.result_type(values.dtype, np.float32)
     kind = kept if kept.itemsize <= 8 else np.dtype(np.float64)  # scipy takes no more
     with np.errstate(over="ignore"):  # what is too large becomes infinite
         floats = values.astype(kind, copy=False)
     if values.dtype.kind in "bui":
-        return floats, []
+        return floats, None
     finite = np.isfinite(floats)
-    if not finite.any():
-        raise ImageError(NOTHING_FINITE)
-    if finite.all():
-        return floats, []
-    n_bad = int(floats.size - finite.sum())
-    return np.where(finite, floats, 0), [not_finite(n_bad)]
+    return (floats if finite.all() else np.where(finite, floats, 0)), finite

@@ -6,6 +6,7 @@ The results are those of scipy's ``zoom`` and scikit-image's ``resize``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from napari_dmoe.progress import Pulse, no_pulse
 
 PIXELS_AT_ONCE = 2**23
 """Pixels filtered or made at a time, which takes a third of a second or so."""
+
+_SAMPLES_AT_ONCE = 2**18
+"""Samples interpolated at a time, in 64 bits: more would not fit into caches."""
 
 
 def cubic_plane(
@@ -45,25 +49,111 @@ def linear_volume(
     ``skimage.transform.resize`` with ``order=1`` and its anti-aliasing: voxels are
     areas, and beyond the volume its outermost voxels go on.
     """
-    scales = [n / m for n, m in zip(values.shape, shape, strict=True)]
-    for axis, scale in enumerate(scales):
-        if scale > 1:
-            values = _smoothed(values, (scale - 1) / 2, axis, pulse)
-    made = np.empty(shape, values.dtype)
-    step = max(1, PIXELS_AT_ONCE // max(1, math.prod(shape[1:])))
-    for begin in range(0, shape[0], step):
+    everything = slice(0, shape[0])
+    return linear_slab(
+        values, values.shape, shape, axis=0, rows=everything, first=0, pulse=pulse
+    )
+
+
+def needed_rows(n: int, m: int, rows: slice) -> slice:
+    """Return which of n samples decide some of the m that they are resampled to."""
+    if n == m:
+        return rows
+    where = _positions(n, m)[rows]
+    beyond = _reach(n / m)
+    first = math.floor(where[0]) - beyond
+    last = math.floor(where[-1]) + 1 + beyond
+    return slice(min(max(0, first), n - 1), min(n, last + 1))
+
+
+def linear_slab(
+    values: NDArray[np.floating],
+    source: Sequence[int],
+    shape: Sequence[int],
+    *,
+    axis: int,
+    rows: slice,
+    first: int,
+    pulse: Pulse = no_pulse,
+) -> NDArray[np.floating]:
+    """Return a slab of what :func:`linear_volume` makes of a volume, of part of it.
+
+    Parameters
+    ----------
+    values : (d, h, w) float array
+        The volume's samples from number `first` on along `axis`, :func:`needed_rows`
+        among them, and all along the other axes.
+    source, shape : sequence of int
+        Shapes of the whole volume and of what it is resampled to.
+    axis : int
+        Axis that the slab lies across.
+    rows : slice
+        Which of the resampled volume's planes along it the slab has.
+    first : int
+        Number of the first of `values`.
+    pulse : callable
+        Called between the steps; may raise ``Cancelled``.
+    """
+    where = [_positions(n, m) for n, m in zip(source, shape, strict=True)]
+    where[axis] = where[axis][rows] - first
+    for each, (n, m) in enumerate(zip(source, shape, strict=True)):
+        if n > m:
+            values = _smoothed(values, _sigma(n / m), each, pulse)
+    made = np.empty(tuple(map(len, where)), values.dtype)
+    a_plane = max(values.size // len(values), made.size // len(made))
+    step = max(1, _SAMPLES_AT_ONCE // a_plane)
+    for begin in range(0, len(made), step):
         pulse()
-        rows = made[begin : begin + step]
-        firsts = (begin, *(0 for _ in shape[1:]))
-        ndimage.affine_transform(
-            values,
-            np.array(scales),
-            [s * (i + 0.5) - 0.5 for s, i in zip(scales, firsts, strict=True)],
-            output=rows,
-            order=1,
-            mode="nearest",
-        )
+        part = slice(begin, min(begin + step, len(made)))
+        made[part] = _between(values, [where[0][part], *where[1:]])
     return made
+
+
+def _positions(n: int, m: int) -> NDArray[np.float64]:
+    """Return where m samples lie between n, or beyond the outermost, as areas."""
+    scale = n / m
+    shift = (scale - 1) / 2
+    return np.asarray((np.arange(m) + shift / scale) * scale, np.float64)
+
+
+def _between(
+    values: NDArray[np.floating], where: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Interpolate a volume linearly, in float64 and in scipy's order of operations."""
+    corners = [
+        _neighbours(each, n) for each, n in zip(where, values.shape, strict=True)
+    ]
+    total = np.zeros(tuple(map(len, where)))
+    for planes, share in corners[0]:
+        of_plane = np.take(values, planes, 0) * share[:, None, None]
+        for rows, own in corners[1]:
+            of_row = np.take(of_plane, rows, 1) * own[:, None]
+            for columns, last in corners[2]:
+                total += np.take(of_row, columns, 2) * last
+    return total
+
+
+_Neighbours = list[tuple[NDArray[np.intp], NDArray[np.float64]]]
+
+
+def _neighbours(where: NDArray[np.float64], n: int) -> _Neighbours:
+    """Return the samples below and above, and their shares; above where any counts."""
+    low = np.floor(where).astype(int)
+    of_low = 1 - (where - low)
+    if (of_low == 1).all():
+        return [(low, of_low)]
+    below, above = np.clip(low, 0, n - 1), np.clip(low + 1, 0, n - 1)
+    return [(below, of_low), (above, 1 - of_low)]
+
+
+def _sigma(scale: float) -> float:
+    """Return how widely a volume is smoothed whose samples become so much larger."""
+    return (scale - 1) / 2
+
+
+def _reach(scale: float) -> int:
+    """Return how far smoothing sees; as scipy's ``gaussian_filter1d`` does."""
+    return int(4 * _sigma(scale) + 0.5) if scale > 1 else 0
 
 
 def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:

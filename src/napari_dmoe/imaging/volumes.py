@@ -15,10 +15,18 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, field_validator
 
-from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
-from napari_dmoe.imaging.pixels import CONSTANT, channels_first, finite_numbers
-from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
-from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging import intensities
+from napari_dmoe.imaging.intensities import (
+    Intensities,
+    Window,
+    own_window,
+    unlike_the_window,
+    windowed,
+)
+from napari_dmoe.imaging.memory import refuse_beyond_memory
+from napari_dmoe.imaging.pixels import CONSTANT
+from napari_dmoe.imaging.slabs import UprightVolume, across, shape_at
+from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.progress import Pulse, no_pulse
 
 VOLUME_AXES = ("z", "y", "x")
@@ -39,23 +47,11 @@ WIDEST_WINDOW, NARROWEST_WINDOW = 1e9, 1e-6
 """Ends of a window, and the least between them; also in shares of its ends, because
 intensities are 32-bit floats."""
 
-MUCH_FINER, _MANY_VOXELS = 4096, 2**27
-"""Voxels for each of the volume's own, and in all, beyond which no training went."""
+_WHAT = "the volume, as a network sees it, needs"
+_REMEDY = "crop it, or state a coarser spacing in the model's card"
 
-Window = tuple[float, float]
-"""Intensities that become 0 and 1."""
-
-_PERCENTILES = (0.5, 99.5)
-
-_WIDEST_RANGE, _FARTHEST = 1e37, 1e300
-"""Ranges whose differences would be infinite as 32-bit and as 64-bit floats."""
-
-VOXELS_FOR_PERCENTILES = 2**25
-"""Larger volumes are thinned out for their percentiles, evenly along each axis."""
-
-
-_VOXELS_FOR_A_LOOK = 2**20
-"""Voxels that tell whether nearly all of a volume is one value."""
+KEPT_BYTES = 2**26
+"""Bytes of volumes that are kept as the network sees them: 256 x 256 x 256 voxels."""
 
 
 class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -147,15 +143,11 @@ class PreparedVolume:
     """What a person should know."""
 
 
-def prepare_volume(
-    image: SpatialImage,
-    preprocessing: VolumePreprocessing,
-    *,
-    n_channels: int = 1,
-    window: Window | None = None,
-    pulse: Pulse = no_pulse,
-) -> PreparedVolume:
-    """Make one volume a 3D network's input.
+class ModelVolume:
+    """One volume as a 3D network sees it, slab by slab.
+
+    Its numbers are read once to know them. Those of a small volume are kept; a large
+    one is read anew for every slab.
 
     Parameters
     ----------
@@ -168,8 +160,10 @@ def prepare_volume(
     window : (float, float), optional
         Intensities that become 0 and 1, decided for all volumes of an image; by default
         those of the card, or of the volume.
+    most_kept : int
+        Bytes that it may keep.
     pulse : callable
-        Called between the steps, which take a second or so for 512 voxels a side.
+        Called between the steps, which take a fraction of a second or so.
 
     Raises
     ------
@@ -182,22 +176,150 @@ def prepare_volume(
     Axes are flipped, never rotated, so that each runs as the world axis nearest to it;
     then the volume is resampled linearly, smoothed where it shrinks.
     """
-    grid, values, notices = _at_the_models_size(
-        image, preprocessing, n_channels=n_channels, pulse=pulse
+
+    def __init__(
+        self,
+        image: SpatialImage,
+        preprocessing: VolumePreprocessing,
+        *,
+        n_channels: int = 1,
+        window: Window | None = None,
+        most_kept: int = KEPT_BYTES,
+        pulse: Pulse = no_pulse,
+    ) -> None:
+        self._volume = UprightVolume(
+            image, preprocessing.spacing, n_channels=n_channels
+        )
+        self.shape, self.grid = self._volume.shape, self._volume.grid
+        is_kept = 4 * math.prod(self.shape) <= most_kept
+        is_chosen = preprocessing.window is not None or window is not None
+        n_thinned = intensities.VOXELS_FOR_PERCENTILES
+        if is_chosen:
+            n_thinned = intensities.VOXELS_FOR_A_LOOK
+        self._known, kept = _looked_at(self._volume, n_thinned, pulse, is_kept=is_kept)
+        self.is_constant = self._known.least == self._known.most
+        """Whether all of its numbers are the same."""
+        notices = [*self._volume.notices, *self._known.notices]
+        if self.is_constant:
+            notices.append(CONSTANT)
+        pulse()
+        self._window, more = self._chosen(preprocessing.window, window)
+        pulse()
+        self.notices = (*notices, *more)
+        """What a person should know."""
+        self._kept = None if kept is None else self._all_scaled(kept, pulse)
+
+    def _chosen(
+        self, of_card: Window | None, of_all: Window | None
+    ) -> tuple[Window, list[str]]:
+        """Return what becomes 0 and 1, and what a person should know of it."""
+        ends = self._known.least, self._known.most
+        if of_card is not None:
+            thinned = self._known.thinned()
+            return of_card, unlike_the_window(thinned, of_card, *ends)
+        if of_all is not None:
+            return of_all, []
+        return own_window(self._known.thinned(), *ends)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether slabs are parts of what is in memory."""
+        return self._kept is not None
+
+    def pieces(self) -> list[slice]:
+        """Return planes along z that are best read together."""
+        return self._volume.pieces()
+
+    def slab(
+        self, axis: int, rows: slice, *, pulse: Pulse = no_pulse
+    ) -> NDArray[np.float32]:
+        """Return some planes (C, d, h, w) across an axis, most numbers in [0, 1].
+
+        Parameters
+        ----------
+        axis : int
+            Axis of `grid`.
+        rows : slice
+            Which of its planes.
+        pulse : callable
+            Called between parts that are read.
+        """
+        if self._kept is not None:
+            return np.asarray(self._kept[across(axis, rows)])
+        shape = list(self.shape)
+        shape[axis + 1] = rows.stop - rows.start
+        slab = np.empty(shape, np.float32)
+        self.read_into(slab, axis, rows, pulse=pulse)
+        return slab
+
+    def read_into(
+        self,
+        slab: NDArray[np.float32],
+        axis: int,
+        rows: slice,
+        *,
+        pulse: Pulse = no_pulse,
+    ) -> None:
+        """Write what :meth:`slab` returns of a volume that is not kept to an array."""
+        for planes, values, _ in self._volume.read(axis, rows, pulse=pulse):
+            own = slice(planes.start - rows.start, planes.stop - rows.start)
+            slab[across(axis, own)] = self._scaled(values)
+
+    def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        return windowed(self._known.within_reach(values), self._window)
+
+    def _all_scaled(
+        self, values: NDArray[np.floating], pulse: Pulse
+    ) -> NDArray[np.float32]:
+        """Scale what is kept, in its place where it is of the type that is wanted."""
+        is_same = values.dtype == np.float32
+        scaled = values if is_same else np.empty(values.shape, np.float32)
+        for planes in self.pieces():
+            pulse()
+            scaled[:, planes] = self._scaled(values[:, planes])
+        return np.asarray(scaled)
+
+
+def _looked_at(
+    volume: UprightVolume, n_thinned: int, pulse: Pulse, *, is_kept: bool
+) -> tuple[Intensities, NDArray[np.floating] | None]:
+    """Look at all numbers of a volume, and return them too where they are kept."""
+    known, kept = Intensities(volume.shape, n_thinned), None
+    for rows in volume.pieces():
+        pulse()
+        for planes, values, n_bad in volume.read(0, rows, pulse=pulse):
+            known.see(values, planes.start, n_bad)
+            if is_kept:
+                kept = np.empty(volume.shape, values.dtype) if kept is None else kept
+                kept[:, planes] = values
+    known.refuse_nothing(volume.n_source)
+    return known, kept
+
+
+def prepare_volume(
+    image: SpatialImage,
+    preprocessing: VolumePreprocessing,
+    *,
+    n_channels: int = 1,
+    window: Window | None = None,
+    pulse: Pulse = no_pulse,
+) -> PreparedVolume:
+    """Make one volume a 3D network's input, all of it in memory.
+
+    Arguments, errors and what is done are those of :class:`ModelVolume`.
+    """
+    n_bytes = 4 * n_channels * math.prod(model_shape(image, preprocessing))
+    refuse_beyond_memory(2 * n_bytes, what=_WHAT, remedy=_REMEDY)
+    volume = ModelVolume(
+        image,
+        preprocessing,
+        n_channels=n_channels,
+        window=window,
+        most_kept=n_bytes,
+        pulse=pulse,
     )
-    values, least, most = _within_reach(values)
-    if least == most:
-        notices.append(CONSTANT)
-    pulse()
-    if preprocessing.window is not None:
-        window = preprocessing.window
-        notices += _unlike_the_window(values, window, least, most)
-    elif window is None:
-        thinned = _thinned(values, VOXELS_FOR_PERCENTILES)
-        window, more = _own_window(thinned, least, most)
-        notices += more
-    scaled = _windowed(values, window, pulse)
-    return PreparedVolume(torch.from_numpy(scaled), grid, tuple(notices))
+    values = volume.slab(0, slice(0, volume.shape[1]))
+    return PreparedVolume(torch.from_numpy(values), volume.grid, volume.notices)
 
 
 def window_of_all(
@@ -211,181 +333,22 @@ def window_of_all(
     """Return what becomes 0 and 1 in all volumes of an image, where no card says it.
 
     The `number` volumes are read one by one, and not kept. Arguments and errors are
-    those of :func:`prepare_volume`; the strings are what a person should know.
+    those of :class:`ModelVolume`; the strings are what a person should know.
     """
     kept, ends = [], []
-    for volume in volumes:
-        _, values, _ = _at_the_models_size(
-            volume, preprocessing, n_channels=n_channels, pulse=pulse
-        )
-        values, *reached = _within_reach(values)
-        ends += reached
-        kept.append(_thinned(values, VOXELS_FOR_PERCENTILES // number).ravel())
+    n_thinned = intensities.VOXELS_FOR_PERCENTILES // number
+    for image in volumes:
+        volume = UprightVolume(image, preprocessing.spacing, n_channels=n_channels)
+        known, _ = _looked_at(volume, n_thinned, pulse, is_kept=False)
+        ends += [known.least, known.most]
+        kept.append(known.thinned())
         pulse()
-    window, notices = _own_window(np.concatenate(kept), min(ends), max(ends))
+    window, notices = own_window(np.concatenate(kept), min(ends), max(ends))
     return window, tuple(notices)
-
-
-def _at_the_models_size(
-    image: SpatialImage,
-    preprocessing: VolumePreprocessing,
-    *,
-    n_channels: int,
-    pulse: Pulse,
-) -> tuple[Grid, NDArray[np.floating], list[str]]:
-    """Return a volume (C, D, H, W) upright and resampled, and where it lies."""
-    if set(image.spatial_axes) != set(VOLUME_AXES) or 0 in image.data.shape:
-        raise ImageError(
-            "a 3D model takes a volume with the axes z, y and x: found "
-            + " x ".join(
-                f"{n} ({a})" for n, a in zip(image.data.shape, image.axes, strict=True)
-            )
-            + ". Name the axes, or choose a 2D model for single planes"
-        )
-    values, notices = channels_first(
-        image, VOLUME_AXES, allowed=(n_channels,), pulse=pulse
-    )
-    pulse()
-    values, more = finite_numbers(values)
-    pulse()
-    notices = [*notices, *more]
-    affine = image.affine_along(VOLUME_AXES)
-    grid, values = _along_the_world(affine, values)
-    spacing = np.linalg.norm(affine[:-1, :-1], axis=0)
-    if preprocessing.spacing is not None:
-        if image.unit != "mm":
-            notices.append(
-                "the voxel size is not known in mm, so the volume was not resampled to "
-                f"the model's {' x '.join(f'{s:g}' for s in preprocessing.spacing)} mm"
-            )
-        else:
-            shape = _shape_at(grid, spacing, preprocessing.spacing)
-            if shape != grid.shape:
-                _refuse_finer(shape, grid.shape, preprocessing.spacing)
-                values = np.stack(
-                    [linear_volume(v, shape, pulse=pulse) for v in values]
-                )
-                grid = grid.resize(shape, "half-pixel")
-    pulse()
-    return grid, values, notices
-
-
-def _along_the_world(
-    affine: NDArray[np.float64], values: NDArray[np.floating]
-) -> tuple[Grid, NDArray[np.floating]]:
-    """Flip the axes (C, z, y, x) that run against the world's."""
-    backwards = np.diag(affine)[:-1] < 0
-    flips = tuple(slice(None, None, -1 if back else 1) for back in backwards)
-    shape = values.shape[1:]
-    start = tuple(n - 1.0 if b else 0.0 for n, b in zip(shape, backwards, strict=True))
-    step = tuple(-1.0 if back else 1.0 for back in backwards)
-    return Grid(shape, start, step), values[(slice(None), *flips)]
-
-
-def _shape_at(
-    grid: Grid, spacing: NDArray[np.float64], wanted: tuple[float, float, float]
-) -> tuple[int, ...]:
-    """Return the shape that a volume has at another spacing."""
-    return tuple(
-        max(1, round(n * have / want))
-        for n, have, want in zip(grid.shape, spacing, wanted, strict=True)
-    )
 
 
 def model_shape(
     image: SpatialImage, preprocessing: VolumePreprocessing
 ) -> tuple[int, ...]:
     """Return the shape (z, y, x) that a volume has when it is prepared."""
-    sizes = dict(zip(image.spatial_axes, image.spatial_shape, strict=True))
-    shape = tuple(sizes[axis] for axis in VOLUME_AXES)
-    if preprocessing.spacing is None or image.unit != "mm":
-        return shape
-    spacing = np.linalg.norm(image.affine_along(VOLUME_AXES)[:-1, :-1], axis=0)
-    return _shape_at(Grid.identity(shape), spacing, preprocessing.spacing)
-
-
-def _refuse_finer(
-    shape: tuple[int, ...], found: tuple[int, ...], wanted: tuple[float, float, float]
-) -> None:
-    """Refuse a spacing that makes far more of a volume than there is memory for."""
-    n, at = math.prod(shape), " x ".join(f"{each:g}" for each in wanted)
-    what = f"the volume at the {at} mm that the model's card asks for needs"
-    remedy = "state the spacing that it was trained at in the card"
-    if n > MUCH_FINER * math.prod(found) and n > _MANY_VOXELS:
-        raise NotEnoughMemory(
-            f"{what} {n:,} voxels, for {math.prod(found):,}: {remedy}"
-        )
-    refuse_beyond_memory(8 * n, what=what, remedy=remedy)
-
-
-def _windowed(
-    values: NDArray[np.floating], window: Window, pulse: Pulse
-) -> NDArray[np.float32]:
-    """Scale intensities to [0, 1]."""
-    low, high = window
-    scaled = np.empty(values.shape, np.float32)
-    step = max(1, values.shape[1] * PIXELS_AT_ONCE // values.size)
-    for begin in range(0, values.shape[1], step):
-        pulse()
-        rows = (slice(None), slice(begin, begin + step))
-        scaled[rows] = (np.clip(values[rows], low, high) - low) / ((high - low) or 1.0)
-    return scaled
-
-
-def _within_reach(
-    values: NDArray[np.floating],
-) -> tuple[NDArray[np.floating], float, float]:
-    """Return values whose differences are finite numbers, the least and the most."""
-    least, most = float(values.min()), float(values.max())
-    if most - least > _WIDEST_RANGE:
-        values = np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
-        least, most = max(least, -_FARTHEST), min(most, _FARTHEST)
-    return values, least, most
-
-
-def _own_window(
-    thinned: NDArray[np.floating], least: float, most: float
-) -> tuple[Window, list[str]]:
-    """Return the percentiles that become 0 and 1, or the range where they agree."""
-    low, high = map(float, np.percentile(thinned, _PERCENTILES))
-    if low < high or least == most:
-        return (low, high), []
-    notice = (
-        f"nearly all intensities are {low:g}: not the percentiles but the whole range, "
-        f"{least:g} to {most:g}, was scaled to 0 to 1"
-    )
-    return (least, most), [notice]
-
-
-def _unlike_the_window(
-    values: NDArray[np.floating], window: Window, least: float, most: float
-) -> list[str]:
-    """Say so where a volume hardly reaches a window, or hardly varies in it."""
-    low, high = window
-    if most <= low or least >= high:
-        return [
-            f"all intensities ({least:g} to {most:g}) lie outside the model's window "
-            f"of {low:g} to {high:g}: is this the kind of image that it was made for?"
-        ]
-    notices = []
-    if least >= 0 > low:
-        notices.append(
-            f"intensities begin at {least:g}, where the model expects values below 0 "
-            "such as Hounsfield units"
-        )
-    thinned = _thinned(values, _VOXELS_FOR_A_LOOK)
-    first, last = np.clip(np.percentile(thinned, _PERCENTILES), low, high)
-    if first == last and least < most:
-        where = {low: "lie below", high: "lie above"}.get(float(first), "are alike in")
-        notices.append(
-            f"nearly all intensities {where} the model's window of {low:g} to "
-            f"{high:g}, though they reach from {least:g} to {most:g}: it sees hardly "
-            "anything"
-        )
-    return notices
-
-
-def _thinned(values: NDArray[np.floating], n: int) -> NDArray[np.floating]:
-    """Return about `n` of the voxels (C, D, H, W), evenly along each axis."""
-    skip = math.ceil((values.size / max(1, n)) ** (1 / 3))
-    return values[(slice(None), *(slice(None, None, skip),) * 3)]
+    return shape_at(image, preprocessing.spacing)

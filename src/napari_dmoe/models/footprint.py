@@ -107,7 +107,7 @@ def check_patch(card: ModelCard, config: Config, where: str) -> None:
         When seeing one patch, or one plane, takes more memory than there is altogether.
     """
     how, there = card.preprocessing, installed_bytes()
-    if how is None or there is None or not isinstance(config, UNetConfig):
+    if how is None or not isinstance(config, UNetConfig):
         return
     is_volume = isinstance(how, VolumePreprocessing)
     size = how.patch if isinstance(how, VolumePreprocessing) else (how.side, how.side)

@@ -58,7 +58,9 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every step so small that tiny images take many of them."""
     monkeypatch.setattr(lazy, "BYTES_AT_ONCE", 1)
     monkeypatch.setattr(resampling, "PIXELS_AT_ONCE", 100)
-    monkeypatch.setattr("napari_dmoe.imaging.volumes.PIXELS_AT_ONCE", 100)
+    monkeypatch.setattr("napari_dmoe.imaging.slabs.PIXELS_AT_ONCE", 100)
+    monkeypatch.setattr("napari_dmoe.imaging.slabs.NUMBERS_AT_ONCE", 100)
+    monkeypatch.setattr("napari_dmoe.inference.running.sums.VOXELS_AT_ONCE", 100)
     monkeypatch.setattr(restoration, "STRIP_VOXELS", 1)
     monkeypatch.setattr(restoration, "MULTIPLICATIONS_AT_ONCE", 1)
     monkeypatch.setattr(provenance, "NUMBERS_AT_ONCE", 100)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
-from napari_dmoe.inference.running.windows import GateSum, Windows
+from napari_dmoe.inference.running.windows import Tokens, Windows
 
 PATCH = (32, 32, 64)
 PLAIN = VolumePreprocessing(window=(0, 1), patch=PATCH, spacing=(4, 3, 3))
@@ -39,10 +39,10 @@ def test_every_token_of_a_padded_volume_overlaps_it(
     prepared = prepare_volume(image, PLAIN, n_channels=1)
     windows = Windows(prepared.grid.shape, PATCH, 0.5)
     n_tokens = math.prod(PATCH) // side**3
-    total = GateSum(windows, n_values=1, n_tokens=n_tokens, n_experts=1)
-    assert total.step == side
-    n = total.result().shape[1:-1]
-    grid, _ = prepared.grid.every(total.step, total.first_centre, n).upright()
+    stage = Tokens(windows, n_tokens)
+    assert stage.step == side
+    coarse = prepared.grid.every(stage.step, stage.first_centre, stage.shape)
+    grid, _ = coarse.upright()
     for pixels, tokens, start, step in zip(
         shape, grid.shape, grid.start, grid.step, strict=True
     ):

@@ -11,13 +11,15 @@ from monai.inferers import sliding_window_inference
 from places import DATA
 from pydantic import ValidationError
 
+from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
+from napari_dmoe.inference.running.sums import SlabMeans, whole_gates
+from napari_dmoe.inference.running.windows import Tokens, Windows
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled, Progress
@@ -138,32 +140,41 @@ def test_windows_add_up_as_monais_do(shape: tuple[int, ...], overlap: float) -> 
         x, PATCH, 1, network, overlap=overlap, mode="gaussian"
     )
     windows = Windows(shape, PATCH, overlap)
-    total = WeightedSum(windows, (1,))
-    for number in range(len(windows)):
+    found = torch.full((1, *shape), torch.nan)
+
+    def tell(first: int, means: torch.Tensor) -> None:
+        along = windows.axis - 3
+        found.narrow(along, first, means.shape[along]).copy_(means)
+
+    total = SlabMeans(windows, (1,), tell)
+    for number in windows.order:
         part = windows.cut(x[0], number)
         total.add(number, network(part[None])[0])
-    torch.testing.assert_close(total.result(), expected[0], atol=1e-5, rtol=1e-5)
+    total.end()
+    torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-5)
 
 
 def test_gates_of_windows_between_blocks_still_sum_to_one() -> None:
     windows = Windows((40, 36, 70), PATCH, 0.5)
-    total = GateSum(windows, n_values=2, n_tokens=32 * 32 * 64 // 512, n_experts=3)
-    assert total.step == 8
-    for number in range(len(windows)):
+    tokens = Tokens(windows, 32 * 32 * 64 // 512)
+    assert tokens.step == 8
+    total, result = whole_gates(tokens, n_values=2, n_experts=3)
+    for number in windows.order:
         gates = torch.rand(2, 128, 3, generator=torch.Generator().manual_seed(number))
         total.add(number, gates / gates.sum(-1, keepdim=True))
-    result = total.result()
+    total.end()
     assert result.shape == (2, 5, 5, 9, 3)
-    torch.testing.assert_close(result.sum(-1), torch.ones(2, 5, 5, 9))
-    assert total.first_centre == (3.5, 3.5, 3.5)
+    np.testing.assert_allclose(result.sum(-1), 1, rtol=1e-6)
+    assert tokens.first_centre == (3.5, 3.5, 3.5)
 
 
 def test_gates_of_one_window_are_its_own() -> None:
     windows = Windows(PATCH, PATCH, 0.5)
     gates = torch.rand(1, 2 * 2 * 4, 2)
-    total = GateSum(windows, n_values=1, n_tokens=16, n_experts=2)
+    total, result = whole_gates(Tokens(windows, 16), n_values=1, n_experts=2)
     total.add(0, gates)
-    torch.testing.assert_close(total.result(), gates.view(1, 2, 2, 4, 2))
+    total.end()
+    np.testing.assert_allclose(result, gates.view(1, 2, 2, 4, 2), rtol=1e-6)
 
 
 def test_a_volume_is_segmented_as_monai_would(unet: LoadedModel) -> None:
@@ -270,7 +281,7 @@ def test_stop_acts_between_windows(unet: LoadedModel) -> None:
     seen: list[Progress] = []
 
     def stop(progress: Progress) -> None:
-        if "window" in progress.message:
+        if progress.message.startswith("window"):
             seen.append(progress)
         if progress.message.startswith("window 3"):
             raise Cancelled
@@ -316,6 +327,6 @@ def test_a_volume_that_does_not_fit_says_what_it_needs(
     def full(*_: object) -> None:
         raise MemoryError("Unable to allocate 9. GiB for an array")
 
-    monkeypatch.setattr("napari_dmoe.inference.running.volumes.WeightedSum", full)
-    with pytest.raises(MemoryError, match=r"need 0\.0 GiB, more than there is"):
+    monkeypatch.setattr("napari_dmoe.inference.running.volumes.SlabMeans", full)
+    with pytest.raises(NotEnoughMemory, match=r"do not fit into memory: crop"):
         segment(unet, volume(), Patient(severity="T1"))

@@ -345,7 +345,10 @@ class Provenance(Stated, frozen=True, extra="forbid"):
 
 def labels_sha256(labels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of a mask's bytes, its last axis running fastest."""
-    return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+    digest = hashlib.sha256()
+    for part in labels if labels.ndim > 2 else (labels,):
+        digest.update(np.ascontiguousarray(part, np.uint8).data)
+    return digest.hexdigest()
 
 
 def pixels_sha256(data: NDArray[Any]) -> str | None:

@@ -159,11 +159,26 @@ class Forward:
             experts=[controls[i] for i in which] if any(controls) else None,
         )
 
-    def mixed(self, probabilities: Tensor) -> Tensor:
-        """Return probabilities (V, K, *size) averaged by the combinations' shares."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether windows' logits are blended, as published, and not probabilities."""
+        return self.rows_per_input == 1
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return what is blended of a window (V, K, *size), from (V, S, K, *size)."""
+        return logits[:, 0] if self.is_plain else logits.softmax(2).mean(1)
+
+    def mixed(self, scores: Tensor) -> Tensor:
+        """Return blended scores (V, K, *size) averaged by the combinations' shares."""
+        if self.is_plain:
+            return scores[0]
         weights = torch.tensor(self.choice.weights)
-        mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
+        mixed: Tensor = torch.tensordot(weights, scores, ([0], [0]))
         return mixed
+
+    def as_probabilities(self, mixed: Tensor) -> Tensor:
+        """Return the probabilities (K, *size) that mixed scores are."""
+        return mixed.softmax(0) if self.is_plain else mixed
 
 
 def one_pass(

@@ -10,7 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
-from napari_dmoe.imaging.appearance import Appearance, appearance
+import torch
+from torch import Tensor
+
+from napari_dmoe.imaging.appearance import Appearance, appearance, every_plane
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.pixels import CONSTANT
@@ -18,13 +21,17 @@ from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
+    ModelVolume,
     VolumePreprocessing,
-    prepare_volume,
 )
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.placing import preprocessing_of
 from napari_dmoe.inference.running.plane_inputs import PLANE_AXES
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.volume_needs import (
+    needs_of_volumes,
+    refuse_beyond,
+)
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
 
@@ -84,10 +91,11 @@ def outlook(
         Called now and then; may raise ``Cancelled``.
     """
     pulse = partial(progress, Progress(0, 1, "looking at the image"))
+    settings = settings or InferenceSettings()
     try:
         if loaded.card.dims == 3:
-            return _of_volume(loaded, image, pulse)
-        return _of_planes(loaded, image, settings or InferenceSettings(), pulse)
+            return _of_volume(loaded, image, settings, pulse)
+        return _of_planes(loaded, image, settings, pulse)
     except (ImageError, NotEnoughMemory) as error:
         return Outlook(problem=_sentence(str(error)))
 
@@ -117,23 +125,35 @@ def _of_planes(
     return Outlook("", cautions, told, bool(unlike), "" if is_cropped else word)
 
 
-def _of_volume(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outlook:
+def _of_volume(
+    loaded: LoadedModel, image: SpatialImage, settings: InferenceSettings, pulse: Pulse
+) -> Outlook:
     volumes = Frames(image, VOLUME_AXES)
     how, n = loaded.preprocessing, len(volumes)
     if not isinstance(how, VolumePreprocessing):
         raise ImageError("the model's card states no preprocessing of volumes")
-    size = math.prod(volumes.frame_shape)
-    refuse_beyond_memory(n * size, what="the result needs", remedy=REMEDY)
-    if size > MOST_VOXELS:
-        return Outlook(facts=(NOT_LOOKED_AT,))
-    prepared = prepare_volume(
-        volumes[n // 2], how, n_channels=loaded.config.in_channels, pulse=pulse
-    )
-    pulse()
-    unlike, facts = _likeness(loaded, [appearance(prepared.tensor)], "volume")
+    needs = needs_of_volumes(loaded, volumes, settings, n_values=1)
+    refuse_beyond(needs)
+    if math.prod(volumes.frame_shape) > MOST_VOXELS:
+        return Outlook(facts=(needs.words, NOT_LOOKED_AT))
+    n_channels = loaded.config.in_channels
+    volume = ModelVolume(volumes[n // 2], how, n_channels=n_channels, pulse=pulse)
+    seen = appearance(_planes_of(volume, pulse))
+    unlike, facts = _likeness(loaded, [seen], "volume")
     # What is wrong with sizes and intensities comes first: it is why it looks unlike.
-    cautions = _in_order(*map(_sentence, prepared.notices), *unlike)
+    cautions = _in_order(*map(_sentence, volume.notices), *unlike)
+    facts = (needs.words, *facts)
     return Outlook(cautions=cautions, facts=facts, is_unlike=bool(unlike))
+
+
+def _planes_of(volume: ModelVolume, pulse: Pulse) -> Tensor:
+    """Return those planes (C, d, H, W) of a volume that are looked at."""
+    n = volume.grid.shape[0]
+    planes = []
+    for i in range(0, n, every_plane(n)):
+        pulse()
+        planes.append(torch.from_numpy(volume.slab(0, slice(i, i + 1), pulse=pulse)))
+    return torch.cat(planes, 1)
 
 
 def _in_order(*sentences: str) -> tuple[str, ...]:

@@ -31,10 +31,10 @@ def shares_of_volume(
     Those of all windows count, each time; `n_restored` masks are drawn.
     """
     features = config.feature_size if isinstance(config, UNetConfig) else 1
+    restored = _RESTORED * n_classes * n_restored * voxels
     return {
         PREPARING: _PREPARED * voxels,
-        RUNNING: _SEEN * features**2 * seen,
-        RESTORING: _RESTORED * n_classes * n_restored * voxels,
+        RUNNING: _SEEN * features**2 * seen + restored,
     }
 
 

@@ -2,7 +2,7 @@
 
 Runs of a 2D model share the prepared planes and ride in the same batches; what two of
 them have in common is computed once. Runs of a 3D model follow one another, so that
-there is never more than one volume of scores.
+there is never more than a slab of scores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The windows that a 3D network sees one after another, and their sum.
+"""The windows that a 3D network sees one after another, and the tokens in them.
 
 Positions and weights are MONAI's: windows of one size, their starts a fixed step apart,
 the last ones moved back to end with the volume; where they overlap, a Gaussian weighs
@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from napari_dmoe.progress import Pulse, no_pulse
 
 _SIGMA_SCALE = 0.125
 """Standard deviation of the weights, in sides of a window: MONAI's default."""
@@ -67,9 +65,24 @@ class Windows:
         )
         self.weights: Tensor = weights.clamp_min(_LEAST_WEIGHT)
         """Weight of each voxel of a window, in (0, 1]."""
+        self.axis = int(np.argmax(self.shape))
+        """The longest axis, along which the volume is gone through."""
+        self.order = sorted(
+            range(len(self.places)), key=lambda i: self.places[i][self.axis].start
+        )
+        """Numbers of the windows, as the volume is gone through."""
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def n_planes(self) -> int:
+        """Planes across the longest axis that a window covers at most."""
+        return min(self.patch[self.axis], self.shape[self.axis])
+
+    def place(self, number: int) -> tuple[slice, ...]:
+        """Return the part of the volume that window `number` covers."""
+        return self.inside(number)[0]
 
     def inside(self, number: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Return where window `number` is no padding: in the volume, in the window."""
@@ -83,74 +96,62 @@ class Windows:
             in_window.append(slice(begin - first, end - first))
         return tuple(in_volume), tuple(in_window)
 
-    def cut(self, volume: Tensor, number: int) -> Tensor:
-        """Return window `number` of a volume (C, D, H, W), padded where it is beyond.
+    def cut(self, slab: Tensor, number: int, *, first: int = 0) -> Tensor:
+        """Return window `number` of a slab (C, d, h, w), padded beyond the volume.
 
-        The padding is made window by window: a thin volume of thousands of rows would
-        be many times as large with it.
+        The slab begins with the volume's plane `first` along `axis`. The padding is
+        made window by window: a thin volume of thousands of rows would be many times
+        as large with it.
         """
         in_volume, in_window = self.inside(number)
+        place: list[Any] = list(in_volume)
+        along = in_volume[self.axis]
+        place[self.axis] = slice(along.start - first, along.stop - first)
         ends: list[int] = []
         for part, p in zip(in_window, self.patch, strict=True):
             ends = [part.start, p - part.stop, *ends]  # F.pad begins with the last axis
-        place: Any = in_volume
-        window = volume[(..., *place)]
+        window = slab[(..., *place)]
         return F.pad(window, ends) if any(ends) else window
 
+    def answer(self, number: int, answer: Tensor) -> Tensor:
+        """Return what window `number` says (*leading, d, h, w) of its place."""
+        part: Any = self.inside(number)[1]
+        return answer[(..., *part)]
 
-class WeightedSum:
-    """Adds up what windows answer, and divides by their weights.
+    def weights_at(self, number: int) -> Tensor:
+        """Return how much that counts, (d, h, w)."""
+        part: Any = self.inside(number)[1]
+        return self.weights[part]
 
-    `leading` are the first axes of an answer: combinations of values and classes.
+
+class Tokens:
+    """The tokens of one stage, on the stage's own grid, which is coarser.
+
+    A token is a block of `step` voxels along each axis. Windows that do not begin on a
+    block's border give each block the token that covers its centre.
+
+    Parameters
+    ----------
+    windows : Windows
+        The windows.
+    n_tokens : int
+        Tokens that the stage has in a window.
     """
 
-    def __init__(self, windows: Windows, leading: Sequence[int]) -> None:
-        self.windows = windows
-        # numpy's zeros take no memory, and no time, until they are written to.
-        self._sum = torch.from_numpy(np.zeros((*leading, *windows.shape), np.float32))
-        self._weight = torch.from_numpy(np.zeros(windows.shape, np.float32))
-
-    def add(self, number: int, answer: Tensor) -> None:
-        """Take window `number`'s answer (*leading, d, h, w)."""
-        place: Any
-        part: Any
-        place, part = self.windows.inside(number)
-        weights = self.windows.weights[part]
-        self._sum[(..., *place)] += answer[(..., *part)] * weights
-        self._weight[place] += weights
-
-    def result(self, *, pulse: Pulse = no_pulse) -> Tensor:
-        """Return the mean (*leading, D, H, W); the sum itself is gone after it."""
-        for each in self._sum:
-            pulse()
-            each /= self._weight
-        return self._sum
-
-
-class GateSum:
-    """Adds up the gates of one stage on the stage's own, coarser grid.
-
-    A token of a stage is a block of `step` voxels along each axis. Windows that do not
-    begin on a block's border give each block the token that covers its centre. A
-    window's gates are (n_values, n_tokens, n_experts).
-    """
-
-    def __init__(
-        self, windows: Windows, *, n_values: int, n_tokens: int, n_experts: int
-    ) -> None:
-        self.windows = windows
-        voxels = windows.weights.numel()
-        self.step = round((voxels / n_tokens) ** (1 / 3))
+    def __init__(self, windows: Windows, n_tokens: int) -> None:
+        self.windows, self.axis = windows, windows.axis
+        self.step = round((windows.weights.numel() / n_tokens) ** (1 / 3))
         """Side of a token in voxels."""
-        self._first, self._shape = [], []
+        self._first, shape = [], []
         for n, before in zip(windows.shape, windows.before, strict=True):
             first = before // self.step
             self._first.append(first)
-            self._shape.append((before + n - 1) // self.step - first + 1)
+            shape.append((before + n - 1) // self.step - first + 1)
+        self.shape = tuple(shape)
+        """Blocks that the volume consists of, along each axis."""
         self._tokens = tuple(p // self.step for p in windows.patch)
-        self._sum = torch.zeros(n_values, *self._shape, n_experts)
-        self._weight = torch.zeros(*self._shape)
-        self._token_weights = F.avg_pool3d(windows.weights[None, None], self.step)[0, 0]
+        self._weights = F.avg_pool3d(windows.weights[None, None], self.step)[0, 0]
+        self._known: dict[tuple[int, int], tuple[slice, Tensor]] = {}
 
     @property
     def first_centre(self) -> tuple[float, ...]:
@@ -160,32 +161,47 @@ class GateSum:
             for first, before in zip(self._first, self.windows.before, strict=True)
         )
 
-    def add(self, number: int, gates: Tensor) -> None:
-        """Take window `number`'s gates (V, T, E)."""
-        gates = gates.unflatten(1, self._tokens)
-        cells, tokens = [], []
-        for axis, place in enumerate(self.windows.places[number]):
-            inside, covered_by = self._covered(axis, place)
-            cells.append(inside)
-            tokens.append(covered_by)
-        where: Any = torch.meshgrid(*cells, indexing="ij")
-        which: Any = torch.meshgrid(*tokens, indexing="ij")
-        weight = self._token_weights[which]
-        self._sum[(slice(None), *where)] += (
-            gates[(slice(None), *which)] * weight[None, ..., None]
-        )
-        self._weight[where] += weight
+    @property
+    def n_planes(self) -> int:
+        """Planes of blocks that a window covers at most, with those at both ends."""
+        return int(min(self._tokens[self.axis] + 2, self.shape[self.axis]))
 
-    def _covered(self, axis: int, place: slice) -> tuple[Tensor, Tensor]:
-        """Return the blocks whose centre a window covers, and its tokens there."""
-        index = torch.arange(self._shape[axis])
+    def place(self, number: int) -> tuple[slice, ...]:
+        """Return the blocks whose centre window `number` covers."""
+        return tuple(blocks for blocks, _ in self._covered(number))
+
+    def answer(self, number: int, answer: Tensor) -> Tensor:
+        """Return the gates (V, E, d, h, w) of these blocks, from its own (V, T, E)."""
+        gates: Tensor = answer.unflatten(1, self._tokens).movedim(-1, 1)
+        for axis, (_, tokens) in enumerate(self._covered(number), 2):
+            gates = gates.index_select(axis, tokens)
+        return gates
+
+    def weights_at(self, number: int) -> Tensor:
+        """Return how much these count, (d, h, w)."""
+        weights = self._weights
+        for axis, (_, tokens) in enumerate(self._covered(number)):
+            weights = weights.index_select(axis, tokens)
+        return weights
+
+    def _covered(self, number: int) -> list[tuple[slice, Tensor]]:
+        """Return the blocks that a window covers along each axis, and its tokens."""
+        return [
+            self._along(axis, place)
+            for axis, place in enumerate(self.windows.places[number])
+        ]
+
+    def _along(self, axis: int, place: slice) -> tuple[slice, Tensor]:
+        known = self._known.get((axis, place.start))
+        if known is not None:
+            return known
+        index = torch.arange(self.shape[axis])
         centre = (index + self._first[axis] + 0.5) * self.step - 0.5
         end = self.windows.before[axis] + self.windows.shape[axis] - 1
         centre = centre.clamp(self.windows.before[axis], end)
         inside = (centre >= place.start) & (centre <= place.stop - 1)
         token = torch.floor((centre[inside] - place.start) / self.step).long()
-        return index[inside], token
-
-    def result(self) -> Tensor:
-        """Return the mean gates (V, d, h, w, E)."""
-        return self._sum / self._weight[None, ..., None]
+        first = int((centre < place.start).sum())  # maybe no centre lies in the window
+        found = slice(first, first + len(token)), token
+        self._known[axis, place.start] = found
+        return found

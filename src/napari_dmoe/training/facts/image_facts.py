@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.imaging.appearance import Appearance, appearance
 from napari_dmoe.imaging.fitting import centred_tokens
-from napari_dmoe.inference.running.windows import GateSum, Windows
+from napari_dmoe.inference.running.sums import SlabMeans, whole_gates
+from napari_dmoe.inference.running.windows import Tokens, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.training_images import (
     ENOUGH_IMAGES,
@@ -272,13 +274,15 @@ def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
     if pool.patch is None:
         return [_of_picture(pool, number, g[0]).mean(0) for g in blocks(images)]
     windows = _windows(images.shape[2:], pool.patch)
-    sums: list[GateSum] = []
-    for place in range(len(windows)):
+    sums: list[tuple[SlabMeans, NDArray[np.float32]]] = []
+    for place in windows.order:
         gates = blocks(windows.cut(images[0], place)[None])
         sums = sums or [
-            GateSum(windows, n_values=1, n_tokens=g.shape[1], n_experts=g.shape[2])
+            whole_gates(Tokens(windows, g.shape[1]), n_values=1, n_experts=g.shape[2])
             for g in gates
         ]
-        for one, own in zip(sums, gates, strict=True):
-            one.add(place, own)
-    return [one.result().flatten(0, -2).mean(0) for one in sums]
+        for (means, _), own in zip(sums, gates, strict=True):
+            means.add(place, own)
+    for means, _ in sums:
+        means.end()
+    return [torch.from_numpy(whole).flatten(0, -2).mean(0) for _, whole in sums]

@@ -1,0 +1,103 @@
+"""Windows cut from a volume of which no more than a slab is in memory.
+
+On the way what the network sees is digested, and some planes are kept to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from napari_dmoe.imaging.appearance import every_plane
+from napari_dmoe.imaging.volumes import ModelVolume
+from napari_dmoe.inference.results.provenance import InputDigest
+from napari_dmoe.inference.running.sums import Ring
+from napari_dmoe.inference.running.windows import Windows
+from napari_dmoe.progress import Pulse, no_pulse
+
+
+class SlabInputs:
+    """The inputs that a network sees of one volume, window by window.
+
+    Parameters
+    ----------
+    volume : ModelVolume
+        The volume.
+    windows : Windows
+        Where the windows lie in it.
+    digest : InputDigest
+        Takes what the network sees, plane after plane along z.
+    pulse : callable
+        Called now and then while the volume is read.
+    """
+
+    def __init__(
+        self,
+        volume: ModelVolume,
+        windows: Windows,
+        digest: InputDigest,
+        *,
+        pulse: Pulse = no_pulse,
+    ) -> None:
+        self._volume, self._windows, self._digest = volume, windows, digest
+        self._looked_at: list[Tensor] = []
+        n_channels, depth, *_ = volume.shape
+        self._is_in_order = windows.axis == 0 and n_channels == 1
+        self._slab: Ring | None = None
+        if volume.is_kept:
+            whole = torch.from_numpy(volume.slab(0, slice(0, depth)))
+            digest.add(whole, pulse=pulse)
+            self._looked_at, self._whole = [whole], whole
+            return
+        self._slab = Ring((n_channels,), windows.shape, windows.axis, windows.n_planes)
+        self._end = 0
+        if not self._is_in_order:
+            self._see_all(pulse)
+
+    @property
+    def looked_at(self) -> Tensor:
+        """Planes (C, d, H, W) that look like the whole; after the last window."""
+        return torch.cat(self._looked_at, 1)
+
+    def cut(self, numbers: Sequence[int], *, pulse: Pulse = no_pulse) -> Tensor:
+        """Return windows (P, C, d, h, w); they come in order along the axis."""
+        windows = torch.empty(len(numbers), self._volume.shape[0], *self._windows.patch)
+        for window, number in zip(windows, numbers, strict=True):
+            window.copy_(self._window(number, pulse))
+        return windows
+
+    def _window(self, number: int, pulse: Pulse) -> Tensor:
+        windows = self._windows
+        if self._slab is None:
+            return windows.cut(self._whole, number)
+        along = windows.place(number)[windows.axis]
+        if along.start > self._slab.first:
+            self._slab.go_on(along.start)
+        if along.stop > self._end:
+            self._read(self._slab, along.stop, pulse)
+        return windows.cut(self._slab.planes, number, first=self._slab.first)
+
+    def _read(self, slab: Ring, end: int, pulse: Pulse) -> None:
+        """Read on until before plane number `end`."""
+        begin, self._end = self._end, end
+        planes = slab.between(begin, end)
+        rows = slice(begin, end)
+        self._volume.read_into(planes.numpy(), self._windows.axis, rows, pulse=pulse)
+        if self._is_in_order:
+            self._digest.add(planes, pulse=pulse)
+            self._look(begin, planes)
+
+    def _see_all(self, pulse: Pulse) -> None:
+        """Go through the volume in the order in which it is digested."""
+        for channel in range(self._volume.shape[0]):
+            for rows in self._volume.pieces():
+                planes = torch.from_numpy(self._volume.slab(0, rows, pulse=pulse))
+                self._digest.add(planes[channel], pulse=pulse)
+                if channel == 0:
+                    self._look(rows.start, planes)
+
+    def _look(self, first: int, planes: Tensor) -> None:
+        every = every_plane(self._volume.shape[1])
+        self._looked_at.append(planes[:, -first % every :: every].clone())

@@ -1,0 +1,78 @@
+"""The masks and maps of an image's volumes, drawn slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.tiff.writing import MappedMask
+from napari_dmoe.inference.running.drawing import DrawnSlab
+from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.progress import Progress, Pulse
+
+
+class VolumeMasks:
+    """What is drawn of all volumes of an image.
+
+    Parameters
+    ----------
+    forward : Forward
+        The model and its combinations of values.
+    n_volumes : int
+        How many volumes there are.
+    shape : (D, H, W)
+        Shape of what is drawn of each.
+    into : MappedMask, optional
+        Where the mask of a single volume is drawn, and nothing else is then; by default
+        everything that the settings ask for is drawn in memory.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        n_volumes: int,
+        shape: Sequence[int],
+        *,
+        into: MappedMask | None = None,
+    ) -> None:
+        self._forward, self._into = forward, into
+        self.shape = tuple(shape)
+        """Shape of what is drawn of each volume."""
+        n_values, size = len(forward.choice.categories), (n_volumes, *shape)
+        is_all = into is None
+        self.labels = np.zeros(size if is_all else 0, np.uint8)
+        """(N, D, H, W) array: classes."""
+        n_alone = n_values if is_all and n_values > 1 else 0
+        self.by_value = np.zeros((n_alone, *size), np.uint8)
+        """(V, N, D, H, W) array: those of each combination alone, where it is mixed."""
+        self.probabilities: NDArray[np.float32] | None = None
+        """(K, N, D, H, W) array: a map for each class, where they are asked for."""
+        if is_all and forward.settings.probabilities:
+            n_classes = forward.loaded.config.n_classes
+            self.probabilities = np.zeros((n_classes, *size), np.float32)
+        self.is_blank = False
+        """Whether the volume shows nothing, and so is background."""
+
+    def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
+        """Draw a slab of volume `number` from its scores (V, K, d, h, w)."""
+
+        def beat(_: Progress) -> None:
+            pulse()
+
+        scores = slab.scores
+        place: Any = (number, *slab.place)
+        mixed = self._forward.mixed(scores)
+        if not self.is_blank:
+            drawn = slab.labels(mixed, progress=beat)
+            if self._into is None:
+                self.labels[place] = drawn
+            else:
+                self._into[slab.place] = drawn
+            for labels, alone in zip(self.by_value, scores, strict=False):
+                labels[place] = slab.labels(alone, progress=beat)
+        if self.probabilities is not None:
+            maps = self._forward.as_probabilities(mixed)
+            self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)

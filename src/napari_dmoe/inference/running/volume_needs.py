@@ -1,0 +1,186 @@
+"""What a run over volumes needs, told before any is read: memory, windows, time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from napari_dmoe.estimate import in_words
+from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.intensities import VOXELS_FOR_PERCENTILES
+from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.volumes import (
+    KEPT_BYTES,
+    VolumePreprocessing,
+    model_shape,
+)
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.sums import VOXELS_AT_ONCE
+from napari_dmoe.inference.running.windows import n_windows
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.footprint import patch_bytes
+from napari_dmoe.models.unet import UNetConfig
+
+_FLOAT = 4
+"""Bytes of a number."""
+
+WHAT = "segmenting the volume needs"
+REMEDY = (
+    "crop the volume, give the driver's value, so that one mask is made, or keep no "
+    "probabilities"
+)
+
+
+@dataclass(frozen=True)
+class VolumeNeeds:
+    """What a run over the volumes of an image needs."""
+
+    n_bytes: int
+    """Memory beyond that of the image itself, the result included."""
+    n_free: int
+    """Memory that can be had."""
+    n_windows: int
+    """Windows of all volumes."""
+    seconds: float
+    """About how long the network takes for them, within a factor of 3 or so."""
+    of_what: str = ""
+    """What of the model that is for, where it is not all of it."""
+
+    @property
+    def words(self) -> str:
+        """A sentence of it.
+
+        Examples
+        --------
+        >>> VolumeNeeds(1_503_238_553, 9_878_424_780, 343, 130).words
+        'Needs 1.4 GiB of 9.2 GiB free, 343 windows, about 2 min.'
+        """
+        needed, free = (f"{n / 2**30:.1f} GiB" for n in (self.n_bytes, self.n_free))
+        windows = f"{self.n_windows} window{'s' * (self.n_windows != 1)}"
+        takes = f"{in_words(self.seconds)}{self.of_what and ' ' + self.of_what}"
+        return f"Needs {needed} of {free} free, {windows}, {takes}."
+
+
+def needs_of_volumes(
+    loaded: LoadedModel,
+    volumes: Frames,
+    settings: InferenceSettings,
+    *,
+    n_values: int,
+    in_memory: bool = True,
+) -> VolumeNeeds:
+    """Return what a run needs, from shapes alone.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        A model of volumes.
+    volumes : Frames
+        The volumes of the image.
+    settings : InferenceSettings
+        How they are run.
+    n_values : int
+        Combinations of values that are run and mixed.
+    in_memory : bool
+        Whether the result is held in memory, and not the mask alone on a disk.
+
+    Raises
+    ------
+    ImageError
+        For a model that is none of volumes.
+    """
+    image, how = volumes[0], loaded.preprocessing
+    if not isinstance(how, VolumePreprocessing):
+        raise ImageError("the model's card states no preprocessing of volumes")
+    shape = model_shape(image, how)
+    n_rows = n_values * (settings.samples if settings.noise else 1)
+    windows = len(volumes) * n_windows(shape, how.patch, settings.overlap)
+    run = 0
+    if in_memory:
+        run = _result_bytes(loaded, volumes, shape, settings, n_values)
+    run += _sum_bytes(loaded, shape, how.patch, n_values)
+    kept, read = _input_bytes(loaded, image, shape, how)
+    if isinstance(loaded.config, UNetConfig):
+        run += patch_bytes(loaded.config, how.patch)
+    return VolumeNeeds(
+        n_bytes=kept + max(read, run),
+        n_free=available_bytes(),
+        n_windows=windows,
+        seconds=windows * n_rows * loaded.pass_seconds / torch.get_num_threads(),
+        of_what="for one value" if n_values < loaded.config.n_routers else "",
+    )
+
+
+def refuse_beyond(needs: VolumeNeeds) -> None:
+    """Refuse volumes whose segmentation does not fit into memory.
+
+    Raises
+    ------
+    NotEnoughMemory
+        When it does not.
+    """
+    refuse_beyond_memory(needs.n_bytes, what=WHAT, remedy=REMEDY)
+
+
+def _result_bytes(
+    loaded: LoadedModel,
+    volumes: Frames,
+    shape: Sequence[int],
+    settings: InferenceSettings,
+    n_values: int,
+) -> int:
+    """Return the bytes of masks, maps and routing."""
+    config = loaded.config
+    n_masks = 1 + (n_values if n_values > 1 else 0)
+    a_voxel = n_masks + _FLOAT * config.n_classes * settings.probabilities
+    size = volumes.frame_shape if settings.scored_at == "source" else shape
+    result = a_voxel * math.prod(size)
+    if isinstance(config, UNetConfig) and config.n_routers:
+        tokens = sum(
+            math.prod(-(-n // side) for n in shape) for side in config.token_steps
+        )
+        result += _FLOAT * n_values * config.n_experts * tokens
+    return len(volumes) * result
+
+
+def _sum_bytes(
+    loaded: LoadedModel, shape: Sequence[int], patch: Sequence[int], n_values: int
+) -> int:
+    """Return the bytes of the slab that windows are added up in, and of drawing it."""
+    config = loaded.config
+    numbers = n_values * config.n_classes
+    in_slab = _voxels_of_slab(shape, patch)
+    held = _FLOAT * numbers * in_slab
+    if isinstance(config, UNetConfig) and config.n_routers:
+        shares = sum(1 / side**3 for side in config.token_steps)
+        held += int(_FLOAT * n_values * config.n_experts * in_slab * shares)
+    return held + 2 * _FLOAT * (numbers + 2) * min(in_slab, VOXELS_AT_ONCE)
+
+
+def _input_bytes(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    shape: Sequence[int],
+    how: VolumePreprocessing,
+) -> tuple[int, int]:
+    """Return the bytes of what a network sees: what is kept, and to look at it."""
+    n_channels, voxels = loaded.config.in_channels, math.prod(shape)
+    itemsize = int(np.dtype(image.data.dtype).itemsize)
+    in_slab = n_channels * _voxels_of_slab(shape, how.patch)
+    kept = _FLOAT * n_channels * voxels
+    if kept > KEPT_BYTES:
+        kept = (_FLOAT + itemsize) * in_slab
+    looking = 0
+    if how.window is None:
+        looking = 2 * _FLOAT * min(VOXELS_FOR_PERCENTILES, n_channels * voxels)
+    return kept, looking
+
+
+def _voxels_of_slab(shape: Sequence[int], patch: Sequence[int]) -> int:
+    axis = int(np.argmax(shape))
+    return math.prod(shape) // shape[axis] * min(shape[axis], patch[axis])
