@@ -13,7 +13,7 @@ from napari_dmoe.phantoms.cases import Floats, Rng
 from napari_dmoe.phantoms.fundus.scenes import Scene
 from napari_dmoe.phantoms.fundus.textures import white_noise
 
-_EXPOSED = (0.07, 0.5)
+_EXPOSED = (0.08, 0.5)
 """Mean brightness of what is seen; no camera leaves it darker or brighter."""
 
 _LETTERS = "ABCDEFGHKLMNPRSTVXYZ0123456789:/-. "
@@ -43,7 +43,7 @@ def _exposed(rng: Rng, image: Floats, scene: Scene, *, is_colour: bool) -> Float
     seen = float(image.mean(0)[scene.is_seen].mean())
     image = image * np.clip(seen, *_EXPOSED) / max(seen, 1e-3)
     if is_colour:
-        image = image * np.exp(rng.normal(0, [0.06, 0.1, 0.2]))[:, None, None]
+        image = image * np.exp(rng.normal(0, [0.06, 0.1, 0.17]))[:, None, None]
         if rng.random() < 0.25:  # towards grey, as of a dull film
             grey = image.mean(0, keepdims=True)
             image = grey + rng.uniform(0.3, 1.0) * (image - grey)
@@ -64,7 +64,7 @@ def _grey(rng: Rng, image: Floats) -> Floats:
 
 def _blurred(rng: Rng, image: Floats) -> Floats:
     """Lose sharpness: by the optics, in colours more than in light."""
-    blur = rng.uniform(0.2, 1.0) if rng.random() < 0.75 else rng.uniform(1, 2.4)
+    blur = rng.uniform(0.2, 1.0) if rng.random() < 0.75 else rng.uniform(1, 2.2)
     luma = image.mean(0)
     chroma = ndimage.gaussian_filter(
         image - luma, (0, 1.2 * blur, 1.2 * blur), truncate=2.5
@@ -77,11 +77,11 @@ def _blurred(rng: Rng, image: Floats) -> Floats:
 def _stored(rng: Rng, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what is left of a picture (H, W, 3) after text, small files and JPEG."""
     picture = Image.fromarray(levels)
-    if rng.random() < 0.05:
+    if rng.random() < 0.03:
         _write(rng, picture)
     size = picture.size
     if rng.random() < 0.25:
-        smaller = rng.uniform(0.35, 0.8)
+        smaller = rng.uniform(0.45, 0.8)
         small = picture.resize([max(16, int(smaller * n)) for n in size])
         picture = small.resize(size, Image.Resampling.BILINEAR)
     if rng.random() < 0.5:

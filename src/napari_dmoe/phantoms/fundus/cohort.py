@@ -61,7 +61,7 @@ DISC_HEIGHT_MM = (1.8, 0.12)
 SIZE = (288, 288)
 """Height and width of a phantom in pixels, where none are asked for."""
 
-_COLOUR_SHARE, _RACE_COLOUR_SHARE = 0.8, 0.65
+_COLOUR_SHARE, _RACE_COLOUR_SHARE = 0.85, 0.65
 
 _PIGMENT_OF_RACE = {"Asian": "medium", "Black": "dark", "White": "light"}
 _OTHER_PIGMENT_SHARE = 0.4

@@ -51,7 +51,7 @@ def _tones(
     gain = np.exp(rng.uniform(np.log(1.15), np.log(2.1)))
     if is_slo and rng.random() < 0.4:
         gain = rng.uniform(0.55, 0.85)
-    tint = np.ones(3) if is_slo else np.exp(rng.normal(0, [0.06, 0.12, 0.22]))
+    tint = np.ones(3) if is_slo else np.exp(rng.normal(0, [0.06, 0.1, 0.17]))
     if gain > 1 and not is_slo:  # bright red is saturated
         tint[0] *= min(1.0, 1.05 / gain**0.2)
     rim = ground * gain * tint

@@ -53,7 +53,7 @@ def _dark_half(rng: Rng, scene: Scene) -> Floats:
     angle = rng.uniform(0, 2 * np.pi)
     along = scene.x * np.cos(angle) + scene.y * np.sin(angle)
     starts, soft = rng.uniform(0.8, 5), rng.uniform(0.6, 3.5)
-    return np.asarray(1 - rng.uniform(0.4, 0.97) * step((along - starts) / soft))
+    return np.asarray(1 - rng.uniform(0.4, 0.92) * step((along - starts) / soft))
 
 
 def _hazy(rng: Rng, image: Floats, scene: Scene) -> Floats:

@@ -18,10 +18,10 @@ from napari_dmoe.phantoms.fundus.anatomy import MACULA, Disc, View
 _WHOLE = 0.55
 """Share of views that show a whole round field."""
 
-_NO_DISC = 0.12
+_NO_DISC = 0.1
 """Share of whole fields that lie beside the disc."""
 
-_LEAST_SEEN = 0.5
+_LEAST_SEEN = 0.55
 """Share of the frame that shows the eye and not the camera's mask."""
 
 _CLOSE = (0.22, 0.5)
@@ -94,7 +94,7 @@ def _view(rng: Rng, shape: tuple[int, int]) -> View:
 
 
 def _towards(rng: Rng, radius: float) -> tuple[float, float]:
-    """Draw the middle of a field that holds the disc: by it, the macula, or anywhere."""
+    """Draw the middle of a field with the disc: by it, the macula, or anywhere."""
     aim = rng.random()
     if aim < 0.5:
         x, y = rng.normal(0.5, 1.2), rng.normal(0, 0.9)

@@ -64,11 +64,11 @@ _FUNDUS_SIDE = 160
 
 _FUNDUS_CONFIG = UNetConfig(
     dims=2,
-    feature_size=16,
+    feature_size=12,
     in_channels=3,
     n_classes=3,
     n_routers=3,
-    expert_widths=(16, 16, 64, 128, 256),
+    expert_widths=(12, 12, 48, 96, 192),
 )
 
 _FUNDUS_CARD = ModelCard(
@@ -102,13 +102,13 @@ _FUNDUS_CARD = ModelCard(
 # Phantoms can be drawn without end, so nothing needs to keep a network from learning
 # them by heart: no dropout, which slows so small a network down.
 _FUNDUS_SETTINGS = TrainSettings(
-    epochs=25,
+    epochs=32,
     batch=8,
     learning_rate=2e-3,
     weight_decay=0.05,
     dropout=0.0,
     keep="last",
-    evaluate_every=5,
+    evaluate_every=8,
     augmentation=AugmentSettings(
         rotation=25,
         zoom=1.3,
