@@ -47,7 +47,7 @@ def test_a_2d_model_waits_for_no_monai() -> None:
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import load_checkpoint
 import numpy as np
-segment(load_checkpoint("fundus-phantom"), np.zeros((32, 32), np.uint8))
+segment(load_checkpoint("skin-phantom"), np.zeros((32, 32), np.uint8))
 """
     assert loaded_after(statement) == {"torch"}
 

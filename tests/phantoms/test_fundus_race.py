@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP
 from napari_dmoe.phantoms.fundus.cohort import (
     DISC_FACTORS,
-    LARGEST_CUP,
     RACE_NOTICE,
     fundus_race_case,
     fundus_race_cohort,

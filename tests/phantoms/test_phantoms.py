@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP
 from napari_dmoe.phantoms.fundus.cohort import (
     CUP_FACTORS,
-    LARGEST_CUP,
     fundus_case,
     fundus_cohort,
 )

@@ -19,8 +19,7 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
 from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.fundus import anatomy
-from napari_dmoe.phantoms.fundus.anatomy import Disc, View
-from napari_dmoe.phantoms.fundus.discs import LARGEST_CUP
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP, Disc, View
 from napari_dmoe.phantoms.fundus.drawing import paint
 from napari_dmoe.phantoms.fundus.scenes import draw_scene
 from napari_dmoe.phantoms.fundus.variety import paint_varied

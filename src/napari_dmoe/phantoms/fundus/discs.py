@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.phantoms.cases import Floats, Rng
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP
 from napari_dmoe.phantoms.fundus.scenes import Scene
 from napari_dmoe.phantoms.fundus.textures import smooth, step
-
-LARGEST_CUP = 0.94
-"""A cup ends at this share of the disc's radius at most, so that a rim is left."""
 
 
 def lay_disc(
