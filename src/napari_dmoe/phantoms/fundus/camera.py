@@ -20,7 +20,7 @@ _LETTERS = "ABCDEFGHKLMNPRSTVXYZ0123456789:/-. "
 
 
 def photographed(
-    rng: Rng, image: Floats, scene: Scene, *, is_colour: bool
+    rng: Rng, image: NDArray[np.floating], scene: Scene, *, is_colour: bool
 ) -> NDArray[np.uint8]:
     """Return the photograph of a scene (3, H, W): (H, W, 3), or (H, W) where grey."""
     image = _exposed(rng, image, scene, is_colour=is_colour)
@@ -36,7 +36,9 @@ def photographed(
     return pixels if is_colour else np.ascontiguousarray(pixels[..., 0])
 
 
-def _exposed(rng: Rng, image: Floats, scene: Scene, *, is_colour: bool) -> Floats:
+def _exposed(
+    rng: Rng, image: NDArray[np.floating], scene: Scene, *, is_colour: bool
+) -> NDArray[np.floating]:
     """Change exposure, gamma and colours; what is too bright saturates softly."""
     image = np.clip(image, 0, None) * np.exp(rng.normal(0.05, 0.22))
     image = image ** rng.uniform(0.8, 1.25)
@@ -51,10 +53,11 @@ def _exposed(rng: Rng, image: Floats, scene: Scene, *, is_colour: bool) -> Float
             image = image + rng.uniform(0, [0.05, 0.05, 0.09])[:, None, None]
     knee = rng.uniform(0.7, 0.95)
     over = np.clip(image - knee, 0, None)
-    return np.minimum(image, knee) + (1 - knee) * np.tanh(over / (1 - knee))
+    soft = (1 - knee) * np.tanh(over / (1 - knee))
+    return np.asarray(np.minimum(image, knee) + soft)
 
 
-def _grey(rng: Rng, image: Floats) -> Floats:
+def _grey(rng: Rng, image: NDArray[np.floating]) -> Floats:
     """Return one channel, or a mixture of two, three times."""
     weights = np.array([rng.uniform(0, 0.5), 1.0, rng.uniform(0, 0.2)])
     grey = np.tensordot(weights / weights.sum(), image, 1)
@@ -62,7 +65,7 @@ def _grey(rng: Rng, image: Floats) -> Floats:
     return np.asarray(np.repeat(np.clip(grey, 0, 1)[None], 3, 0), np.float32)
 
 
-def _blurred(rng: Rng, image: Floats) -> Floats:
+def _blurred(rng: Rng, image: NDArray[np.floating]) -> Floats:
     """Lose sharpness: by the optics, in colours more than in light."""
     blur = rng.uniform(0.2, 1.0) if rng.random() < 0.75 else rng.uniform(1, 2.2)
     luma = image.mean(0)

@@ -88,9 +88,10 @@ def _surrounded(rng: Rng, image: Floats, scene: Scene, level: Floats) -> Floats:
     rough = 1 + rng.uniform(0, 0.5) * smooth(rng, scene.view, cell=0.15)
     strength = rng.choice([rng.uniform(0.05, 0.4), rng.uniform(-0.35, -0.05)])
     tint = np.array([0.7, 1.0, rng.uniform(0.5, 1.8)])[:, None, None]
-    image = image * np.clip(1 + strength * tint * (zone * rough)[None], 0.2, 2.0)
+    passed = np.clip(1 + strength * tint * (zone * rough)[None], 0.2, 2.0)
     if rng.random() < 0.35:
         line = np.exp(-(((beyond - width) / rng.uniform(0.03, 0.1)) ** 2))
         spots = np.clip(smooth(rng, scene.view, cell=0.12), 0, 1.5)
-        image = image * (1 - np.clip(rng.uniform(0.1, 0.6) * line * spots, 0, 0.8))
-    return np.asarray(image, np.float32)
+        dark = 1 - np.clip(rng.uniform(0.1, 0.6) * line * spots, 0, 0.8)
+        return np.asarray(image * passed * dark, np.float32)
+    return np.asarray(image * passed, np.float32)
