@@ -25,7 +25,7 @@ def test_the_bundled_file_is_small_and_its_card_says_what_it_is(loaded):
     assert "made-up" in loaded.card.notice
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("number", [48, pytest.param(200, marks=pytest.mark.full)])
 def test_disc_and_cup_are_found_in_phantoms_it_never_saw(loaded, number):
     cases = list(fundus_cohort(number, seed=UNSEEN_SEED))
     found = fundus_model.phantom_figures(loaded, cases)
