@@ -17,6 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +160,22 @@ def model_of(subject: Subject, which: int, folder: Path) -> LoadedModel:
 def drawn(subject: Subject, number: int, seed: int) -> list[Case]:
     """Return the phantoms of a subject."""
     if subject.kind:
-        cases = KINDS[subject.kind].cohort(number, seed=seed)
+        cases = _shown(subject.kind, number, seed)
         speak = enumerate(cases) if subject.is_tuned else ()
         return [with_language(case, seed, i) for i, case in speak] or list(cases)
     side = SMALL.budget.side
     return [with_language(SMALL.draw(seed, i, side), seed, i) for i in range(number)]
+
+
+def _shown(kind: str, number: int, seed: int) -> list[Case]:
+    """Return the first phantoms of a kind; of fundi, those that show a disc."""
+    cases = KINDS[kind].cohort(2 * number, seed=seed)
+    fits = (
+        case
+        for case in cases
+        if kind != "fundus" or (case.labels is not None and case.labels.data.any())
+    )
+    return list(islice(fits, number))
 
 
 def judged(loaded: LoadedModel, case: Case, attribute: str) -> dict[str, Any]:
