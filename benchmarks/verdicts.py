@@ -49,6 +49,9 @@ N_MODELS = 2
 """Models of one kind; the phantoms are shared out among them."""
 
 CPU = InferenceSettings(device="cpu")
+LEAST_CUP = 1500
+"""Pixels of a cup in which a tenth of its radius is more than a shift by one pixel."""
+
 SMALL = SCENARIOS["fundus"]
 """Fundi of 96 pixels, whose cup severity decides and whose disc race does."""
 
@@ -168,14 +171,14 @@ def drawn(subject: Subject, number: int, seed: int) -> list[Case]:
 
 
 def _shown(kind: str, number: int, seed: int) -> list[Case]:
-    """Return the first phantoms of a kind; of fundi, those that show a disc."""
-    cases = KINDS[kind].cohort(2 * number, seed=seed)
-    fits = (
-        case
-        for case in cases
-        if kind != "fundus" or (case.labels is not None and case.labels.data.any())
-    )
+    """Return the first phantoms of a kind; of fundi, those with a cup large enough."""
+    cases = KINDS[kind].cohort(6 * number, seed=seed)
+    fits = (case for case in cases if kind != "fundus" or _has_large_cup(case))
     return list(islice(fits, number))
+
+
+def _has_large_cup(case: Case) -> bool:
+    return case.labels is not None and int((case.labels.data == 2).sum()) > LEAST_CUP
 
 
 def judged(loaded: LoadedModel, case: Case, attribute: str) -> dict[str, Any]:

@@ -202,7 +202,7 @@ def test_what_is_computed_around_the_passes_is_watched_but_no_disk(
     on_disk = replace(image, data=np.load(tmp_path / "image.npy", mmap_mode="r"))
     with waiting.watched():
         segment(loaded, on_disk)
-    assert len(parts) == 2  # what it was prepared of might have been read
+    assert len(parts) == 3  # what it was prepared of might have been read, twice
 
 
 def test_the_passes_of_a_run_are_watched() -> None:
