@@ -1,6 +1,6 @@
-"""State what the bundled models were trained on, in files beside their checkpoints.
+"""State what some bundled models were trained on, in files beside their checkpoints.
 
-Run it with ``python benchmarks/describe_bundled.py [MODEL ...]``. The checkpoints are
+Run it with ``python benchmarks/describe_bundled.py [MODEL ...]``. Their checkpoints are
 older than the card's fields `training_images` and `class_spans`, and stay as they are,
 so that records of their results still name them. What ``napari-dmoe train`` would state
 is computed of the first phantoms of the cohort that each was trained on.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_checkpoint
+from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.training.cases.pool import read_pool
@@ -25,7 +25,7 @@ from napari_dmoe.training.facts.span_facts import spans_of
 SEED = 1
 """Of the cohorts that the models were trained on; see docs/models.md."""
 
-NUMBER = {"fundus": 400, "fundus-race": 400, "skin": 300, "pelvis": 100}
+NUMBER = {"fundus-race": 400, "skin": 300, "pelvis": 100}
 """The first phantoms of each cohort, which are drawn; the models saw more of them (2400
 and, of pelvis, 400), and further ones change the figures little."""
 
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument(
         "models",
         nargs="*",
-        default=[name for name in bundled_names() if name.endswith("-phantom")],
+        default=[f"{kind}-phantom" for kind in NUMBER],
     )
     for model in parser.parse_args().models:
         print(describe(model))

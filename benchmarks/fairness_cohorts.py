@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import ATTRIBUTES
-from napari_dmoe.phantoms.fundus.cohort import DISC_FACTORS, fundus_case
+from napari_dmoe.phantoms.fundus.cohort import fundus_race_case
 from napari_dmoe.phantoms.pelvis.cohort import pelvis_case
 from napari_dmoe.training.starting.modes import Mode
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
@@ -119,7 +119,7 @@ def draw_cohort(
 
 
 def _fundus(seed: int, number: int, side: int) -> Case:
-    return fundus_case(seed, number, size=(side, side), disc_factors=DISC_FACTORS)
+    return fundus_race_case(seed, number, size=(side, side))
 
 
 def _pelvis(seed: int, number: int, side: int) -> Case:

@@ -64,14 +64,31 @@ def shuffled(severities: Sequence[str], seed: int = 0) -> list[str]:
     return [severities[i] for i in order]
 
 
+def truth_of(case: Case) -> NDArray[np.generic]:
+    """Return the labels of a phantom."""
+    if case.labels is None:
+        raise ValueError(f"{case.id} has no labels")
+    return np.asarray(case.labels.data)
+
+
+def left_empty(loaded: LoadedModel, cases: Sequence[Case]) -> tuple[int, int]:
+    """Return of how many phantoms without a disc nothing is found, and how many."""
+    empty = [case for case in cases if not truth_of(case).any()]
+    found = [segment(loaded, case.image, case.patient).labels.any() for case in empty]
+    return found.count(False), len(found)
+
+
 def phantom_figures(loaded: LoadedModel, cases: Sequence[Case]) -> dict[str, object]:
-    """Measure disc and cup on phantoms, with the attribute told, shuffled, unknown."""
+    """Measure disc and cup on phantoms, with the attribute told, shuffled, unknown.
+
+    Of phantoms that show no disc only that is counted of which nothing is found.
+    """
+    n_left, n_empty = left_empty(loaded, cases)
+    cases = [case for case in cases if truth_of(case).any()]
     told = [str(case.patient.severity) for case in cases]
     scores: dict[str, list[float]] = {k: [] for k in ("disc", "cup", "wrong", "mixed")}
     for case, other in zip(cases, shuffled(told), strict=True):
-        truth = np.asarray(case.labels.data) if case.labels is not None else None
-        if truth is None:
-            continue
+        truth = truth_of(case)
         labels = segment(loaded, case.image, case.patient).labels
         wrong = segment(loaded, case.image, Patient(severity=other)).labels
         mixed = segment(loaded, case.image, Patient()).labels
@@ -80,10 +97,12 @@ def phantom_figures(loaded: LoadedModel, cases: Sequence[Case]) -> dict[str, obj
             scores[name].append(dice(found == 2, truth == 2))
     drop = np.array(scores["cup"]) - np.array(scores["wrong"])
     is_grey = np.array([case.image.n_channels == 1 for case in cases])
-    truths = [np.asarray(case.labels.data) for case in cases if case.labels]
+    truths = [truth_of(case) for case in cases]
     cup, of = np.array(scores["cup"]), np.array(told)
     return {
         "n": len(cases),
+        "n_without_disc": n_empty,
+        "n_without_disc_left_empty": n_left,
         "disc_dice": float(np.mean(scores["disc"])),
         "cup_dice": float(np.mean(scores["cup"])),
         "disc_dice_grey": float(np.array(scores["disc"])[is_grey].mean()),

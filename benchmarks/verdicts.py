@@ -17,6 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ N_MODELS = 2
 """Models of one kind; the phantoms are shared out among them."""
 
 CPU = InferenceSettings(device="cpu")
+LEAST_CUP = 1500
+"""Pixels of a cup in which a tenth of its radius is more than a shift by one pixel."""
+
 SMALL = SCENARIOS["fundus"]
 """Fundi of 96 pixels, whose cup severity decides and whose disc race does."""
 
@@ -159,11 +163,22 @@ def model_of(subject: Subject, which: int, folder: Path) -> LoadedModel:
 def drawn(subject: Subject, number: int, seed: int) -> list[Case]:
     """Return the phantoms of a subject."""
     if subject.kind:
-        cases = KINDS[subject.kind].cohort(number, seed=seed)
+        cases = _shown(subject.kind, number, seed)
         speak = enumerate(cases) if subject.is_tuned else ()
         return [with_language(case, seed, i) for i, case in speak] or list(cases)
     side = SMALL.budget.side
     return [with_language(SMALL.draw(seed, i, side), seed, i) for i in range(number)]
+
+
+def _shown(kind: str, number: int, seed: int) -> list[Case]:
+    """Return the first phantoms of a kind; of fundi, those with a cup large enough."""
+    cases = KINDS[kind].cohort(6 * number, seed=seed)
+    fits = (case for case in cases if kind != "fundus" or _has_large_cup(case))
+    return list(islice(fits, number))
+
+
+def _has_large_cup(case: Case) -> bool:
+    return case.labels is not None and int((case.labels.data == 2).sum()) > LEAST_CUP
 
 
 def judged(loaded: LoadedModel, case: Case, attribute: str) -> dict[str, Any]:

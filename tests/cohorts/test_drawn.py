@@ -15,7 +15,7 @@ from napari_dmoe.cohorts.datasets import Cohort, read_cohort
 from napari_dmoe.cohorts.drawn import DRAWN
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
-from napari_dmoe.phantoms.fundus.cohort import fundus_case
+from napari_dmoe.phantoms.fundus.cohort import fundus_race_case
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.phantoms.samples import (
     sample_ct,
@@ -47,7 +47,7 @@ def test_a_drawn_case_knows_its_kind(kind: str) -> None:
 
 def test_fundi_drawn_by_other_factors_are_of_no_kind() -> None:
     factors = {"Asian": 0.5, "Black": 1.0, "White": 2.0}
-    assert fundus_case(0, 0, **SMALL, disc_factors=factors).phantom is None
+    assert fundus_race_case(0, 0, **SMALL, disc_factors=factors).phantom is None
 
 
 def test_phantoms_are_known_again_from_disk(table: Path) -> None:

@@ -50,7 +50,7 @@ def test_sample_segment_paint_tune_keep_segment(
     segment()
     mask = viewer.layers["phantom fundus / mask"]
     before = mask.data == 2
-    mask.brush_size = 60
+    mask.brush_size = 36
     rows, columns = np.nonzero(before)
     mask.paint((rows.mean(), columns.mean()), 2)  # a much larger cup
     wanted = mask.data == 2

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP
 from napari_dmoe.phantoms.fundus.cohort import (
     DISC_FACTORS,
-    LARGEST_CUP,
     RACE_NOTICE,
-    fundus_case,
-    fundus_cohort,
+    fundus_race_case,
     fundus_race_cohort,
 )
 
 
 def test_race_moves_the_disc_and_nothing_that_can_be_seen() -> None:
-    plain = list(fundus_cohort(6, seed=8, size=(96, 96)))
+    alike = dict.fromkeys(DISC_FACTORS, 1.0)
+    plain = list(fundus_race_cohort(6, seed=8, size=(96, 96), disc_factors=alike))
     moved = list(fundus_race_cohort(6, seed=8, size=(96, 96)))
     for before, after in zip(plain, moved, strict=True):
         np.testing.assert_array_equal(before.image.data, after.image.data)
@@ -27,7 +27,7 @@ def test_race_moves_the_disc_and_nothing_that_can_be_seen() -> None:
 
 
 def test_the_cup_never_leaves_the_disc() -> None:
-    narrow = fundus_case(
+    narrow = fundus_race_case(
         8,
         1,
         size=(96, 96),

@@ -10,7 +10,7 @@ from napari_dmoe.phantoms.kinds import KINDS
 SIZES = {"pelvis": {"shape": (12, 40, 48)}}
 EYE = {"sex": "male", "race": "Asian", "age": 48.0, "severity": "healthy"}
 DRAWN = {
-    "fundus": (1425644.3333333333, 1734, EYE),
+    "fundus": (712002.1666666666, 1235, EYE),
     "fundus-race": (1425644.3333333333, 1500, EYE),
     "skin": (
         1507630.6666666667,

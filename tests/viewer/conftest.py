@@ -81,7 +81,13 @@ def notifications() -> Iterator[list[Notification]]:
 
 @pytest.fixture(scope="session")
 def fundus_model(tiny_network: Callable[..., object]) -> LoadedModel:
-    card = RECIPES["fundus-phantom"].card
+    plain = RECIPES["fundus-race-phantom"].card
+    card = RECIPES["fundus-phantom"].card.model_copy(
+        update={
+            "architecture": plain.architecture,
+            "preprocessing": plain.preprocessing,
+        }
+    )
     return new_model("dmoe-vit", tiny_network().config, card)
 
 

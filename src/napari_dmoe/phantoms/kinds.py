@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.phantoms.fundus import cohort as fundus
@@ -34,10 +33,10 @@ KINDS: Mapping[str, Kind] = {
         fundus.fundus_case,
     ),
     "fundus-race": Kind(
-        "the same fundi, whose disc depends on race",
+        "plain fundi whose disc depends on race, and their cup on severity",
         fundus.fundus_race_cohort,
         fundus.RACE_NOTICE,
-        partial(fundus.fundus_case, disc_factors=fundus.DISC_FACTORS),
+        fundus.fundus_race_case,
     ),
     "skin": Kind(
         "skin lesions whose border depends on sex and age",

@@ -103,6 +103,6 @@ def test_the_mask_names_its_classes_and_is_stored_as_labels(
 
 def test_inspect_says_how_large_the_classes_were() -> None:
     _, said, _ = run("inspect", "fundus-phantom")
-    assert "sizes         disc 0.8 % to 28 % of the picture (n = 384), rim" in said
+    assert "sizes         disc 0.27 % to 21 % of the picture (n = 1,359), rim" in said
     _, said, _ = run("inspect", "pelvis-phantom")
     assert "sizes         target 1.82–122 mL (n = 84)" in said

@@ -409,7 +409,7 @@ def test_without_these_fields_a_card_is_what_it_was() -> None:
     stated = marking_model().card.preprocessing
     assert (stated.focus, stated.keep, stated.fill) == (None, "all", False)
     assert stated.mask_words == ""
-    every = load_checkpoint("fundus-phantom").preprocessing
+    every = load_checkpoint("skin-phantom").preprocessing
     assert (every.focus, every.keep, every.fill) == (None, "all", False)
 
 

@@ -27,7 +27,14 @@ from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 
 ONE = PLAIN.model_copy(update={"epochs": 1, "hold_out": "none"})
 CLAIMS = ("photograph", "made-up", "made up", "synthetic", "phantom", "invented")
-FUNDUS = Recipe("dmoe-vit", CONFIG, RECIPES["fundus-phantom"].card, ONE)
+FUNDUS = Recipe(
+    "dmoe-vit",
+    CONFIG,
+    RECIPES["fundus-phantom"].card.model_copy(
+        update={"architecture": "dmoe-vit", "preprocessing": CARD.preprocessing}
+    ),
+    ONE,
+)
 
 
 def drawn(kind: str | None, n: int = 4, first: int = 0) -> list[Case]:

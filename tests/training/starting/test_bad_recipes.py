@@ -26,10 +26,10 @@ from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tasks.task import TrainingTask, read_settings, settings_of
 
 formats = pytest.mark.formats
-PELVIS, FUNDUS = RECIPES["pelvis-phantom"], RECIPES["fundus-phantom"]
+PELVIS, FUNDUS = RECIPES["pelvis-phantom"], RECIPES["fundus-race-phantom"]
 
 
-def stated(name: str = "fundus-phantom", **changes: object) -> dict[str, Any]:
+def stated(name: str = "fundus-race-phantom", **changes: object) -> dict[str, Any]:
     recipe = RECIPES[name]
     parts = {
         "config": json.loads(recipe.config.model_dump_json()),
@@ -63,9 +63,9 @@ def shaped(**changes: object) -> dict[str, Any]:
         (shaped(depth=0), "depth cannot be 0"),
         (shaped(depth=10**9), "depth cannot be 1000000000"),
         (shaped(n_heads=7), "7 attention heads do not divide a width of 128"),
-        (shaped(n_experts=0), "3 routers need experts"),
+        (shaped(n_experts=0), "6 routers need experts"),
         (shaped(decoder_widths=[0, 1, 1, 1]), "decoder_widths.0 cannot be 0"),
-        (shaped(n_classes=2), "2 classes, but the card 'fundus-phantom' states 3"),
+        (shaped(n_classes=2), "2 classes, but the card 'fundus-race-phantom' states 3"),
         (shaped(n_routers=4), "4 routers, but"),
         (shaped(top_k=9), "the best 9"),
         (shaped(n_heads="many"), "n_heads cannot be 'many'"),

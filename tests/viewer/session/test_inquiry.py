@@ -55,7 +55,13 @@ def test_stated_shares_of_an_unknown_driver_reach_the_engine(
 def test_another_model_mixes_by_them_where_its_driver_has_the_same_values(
     session: Session, age_model: LoadedModel, tiny_network: Callable[..., Any]
 ) -> None:
-    card = RECIPES["fundus-phantom"].card
+    plain = RECIPES["fundus-race-phantom"].card
+    card = RECIPES["fundus-phantom"].card.model_copy(
+        update={
+            "architecture": plain.architecture,
+            "preprocessing": plain.preprocessing,
+        }
+    )
     twin = new_model("dmoe-vit", tiny_network().config, card)
     assert priors_for(session, twin) == {"severity": SHARES}
     assert priors_for(session, age_model) is None

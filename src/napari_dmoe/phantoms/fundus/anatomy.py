@@ -17,6 +17,9 @@ from napari_dmoe.phantoms.cases import Floats, Rng
 MACULA = (5.0, 0.4)
 """Usual place of the fovea, about 2.5 disc diameters beside and a little below."""
 
+LARGEST_CUP = 0.94
+"""A cup ends at this share of the disc's radius at most, so that a rim is left."""
+
 _REACH = 1.12
 """No disc reaches farther than this from its centre, whatever its outline."""
 

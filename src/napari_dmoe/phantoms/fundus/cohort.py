@@ -19,8 +19,10 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
 from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.fundus import anatomy
-from napari_dmoe.phantoms.fundus.anatomy import Disc, View
+from napari_dmoe.phantoms.fundus.anatomy import LARGEST_CUP, Disc, View
 from napari_dmoe.phantoms.fundus.drawing import paint
+from napari_dmoe.phantoms.fundus.scenes import draw_scene
+from napari_dmoe.phantoms.fundus.variety import paint_varied
 
 NOTICE = (
     "These images and patients are made up. Every difference between the patients is "
@@ -30,8 +32,15 @@ NOTICE = (
 )
 """What must be said wherever phantoms appear."""
 
-CUP_FACTORS: Mapping[str, float] = {"healthy": 0.72, "suspect": 1.0, "glaucoma": 1.35}
+CUP_FACTORS: Mapping[str, float] = {"healthy": 0.88, "suspect": 1.0, "glaucoma": 1.1}
 """Radius of the true cup over that of the visible pallor, by severity. Invented."""
+
+RACE_CUP_FACTORS: Mapping[str, float] = {
+    "healthy": 0.72,
+    "suspect": 1.0,
+    "glaucoma": 1.35,
+}
+"""The same for phantoms whose disc depends on race. Invented."""
 
 DISC_FACTORS: Mapping[str, float] = {"Asian": 0.88, "Black": 1.0, "White": 1.12}
 """Radius of the true disc over that of the visible one, by race, for phantoms whose
@@ -45,18 +54,13 @@ RACE_NOTICE = (
 )
 """What must be said wherever phantoms appear whose disc depends on race."""
 
-LARGEST_CUP = 0.94
-"""The cup ends at this share of the disc's radius at most, so that a rim is left."""
-
 DISC_HEIGHT_MM = (1.8, 0.12)
 """Mean and spread of the disc's vertical diameter."""
 
 SIZE = (288, 288)
 """Height and width of a phantom in pixels, where none are asked for."""
 
-_COLOUR_SHARE = 0.65
-_KINDS = {(): "fundus", tuple(DISC_FACTORS.items()): "fundus-race"}
-"""Kinds by the factors of the disc; drawings by other factors are of no kind."""
+_COLOUR_SHARE, _RACE_COLOUR_SHARE = 0.85, 0.65
 
 _PIGMENT_OF_RACE = {"Asian": "medium", "Black": "dark", "White": "light"}
 _OTHER_PIGMENT_SHARE = 0.4
@@ -68,7 +72,6 @@ def fundus_case(
     *,
     size: tuple[int, int] = SIZE,
     severity: str | None = None,
-    disc_factors: Mapping[str, float] | None = None,
 ) -> Case:
     """Draw one fundus, its labels and its patient.
 
@@ -81,15 +84,13 @@ def fundus_case(
     severity : str, optional
         A key of :data:`CUP_FACTORS`, to see the same eye under another severity. The
         image does not change, only the cup's border in the labels.
-    disc_factors : mapping of str to float, optional
-        Radius of the true disc over that of the visible one, by race; 1 by default.
 
     Returns
     -------
     Case
         Colour (y, x, c) or grey (y, x) uint8 image, and (y, x) uint8 labels: 0
-        background, 1 rim, 2 cup. Pixels are square, in mm, such that the disc is about
-        1.8 mm high.
+        background, 1 rim, 2 cup; all background where no disc is seen. Pixels are
+        square, in mm, such that a disc is about 1.8 mm high.
 
     Raises
     ------
@@ -99,14 +100,52 @@ def fundus_case(
     Notes
     -----
     The cup is where the pallor's level is below ``CUP_FACTORS[severity]`` and the
-    disc's level below :data:`LARGEST_CUP`. Sex and age change nothing; race shifts how
-    often each pigmentation is drawn. All of this is invented.
+    disc's level below :data:`LARGEST_CUP`. Sex, age and race change nothing. All of
+    this is invented.
     """
     check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    drawn = _draw_patient(rng)
-    patient = with_stated(drawn, "severity", severity, CUP_FACTORS, "severity")
+    patient = with_stated(
+        _draw_patient(rng), "severity", severity, CUP_FACTORS, "severity"
+    )
     is_colour = bool(rng.random() < _COLOUR_SHARE)
+    height_mm = rng.normal(*DISC_HEIGHT_MM)
+    scene = draw_scene(rng, size)
+    labels = _labels(
+        scene.view, scene.disc, cup_factor=CUP_FACTORS[str(patient.severity)]
+    )
+    return phantom(
+        f"fundus-{number:05d}",
+        paint_varied(rng, scene, is_colour=is_colour),
+        labels * scene.is_seen,
+        axes="yxc" if is_colour else "yx",
+        spacing=2 * [height_mm / (2 * scene.view.radius_px)],
+        patient=patient,
+        kind="fundus",
+    )
+
+
+def fundus_race_case(
+    seed: int,
+    number: int,
+    *,
+    size: tuple[int, int] = SIZE,
+    severity: str | None = None,
+    disc_factors: Mapping[str, float] = DISC_FACTORS,
+) -> Case:
+    """Draw one plain fundus whose true disc is narrower or wider with the race.
+
+    As :func:`fundus_case`, with less variety, and with :data:`RACE_CUP_FACTORS`.
+    `disc_factors` are radii of the true disc over that of the visible one, by race;
+    of others than :data:`DISC_FACTORS` the case is of no kind. Race also shifts how
+    often each pigmentation is drawn.
+    """
+    check_sides(size, 32, unit="pixels")
+    rng = np.random.default_rng([seed, number])
+    patient = with_stated(
+        _draw_patient(rng), "severity", severity, RACE_CUP_FACTORS, "severity"
+    )
+    is_colour = bool(rng.random() < _RACE_COLOUR_SHARE)
     # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
     view = anatomy.draw_view(rng, size, may_be_whole=is_colour)
     disc = anatomy.draw_disc(rng)
@@ -122,8 +161,8 @@ def fundus_case(
     labels = _labels(
         view,
         disc,
-        cup_factor=CUP_FACTORS[str(patient.severity)],
-        disc_factor=(disc_factors or {}).get(str(patient.race), 1.0),
+        cup_factor=RACE_CUP_FACTORS[str(patient.severity)],
+        disc_factor=disc_factors[str(patient.race)],
     )
     return phantom(
         f"fundus-{number:05d}",
@@ -132,15 +171,15 @@ def fundus_case(
         axes="yxc" if is_colour else "yx",
         spacing=spacing,
         patient=patient,
-        kind=_KINDS.get(tuple((disc_factors or {}).items())),
+        kind="fundus-race" if disc_factors == DISC_FACTORS else None,
     )
 
 
 fundus_cohort = partial(draw_cases, fundus_case)
 """From a number of fundi and ``seed`` to them: see :func:`draw_cases`."""
 
-fundus_race_cohort = partial(draw_cases, fundus_case, disc_factors=DISC_FACTORS)
-"""The same fundi, whose true disc is narrower or wider with the race."""
+fundus_race_cohort = partial(draw_cases, fundus_race_case)
+"""The same of plain fundi, whose true disc is narrower or wider with the race."""
 
 
 def _draw_patient(rng: np.random.Generator) -> Patient:
@@ -160,7 +199,7 @@ def _draw_pigment(rng: np.random.Generator, race: str) -> str:
 
 
 def _labels(
-    view: View, disc: Disc, *, cup_factor: float, disc_factor: float
+    view: View, disc: Disc, *, cup_factor: float, disc_factor: float = 1.0
 ) -> NDArray[np.uint8]:
     """Return 0 background, 1 rim, 2 cup at every pixel's centre."""
     x, y = view.world()

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from napari_dmoe.phantoms.cases import Floats, Rng
 from napari_dmoe.phantoms.fundus.anatomy import MACULA, Disc, Vessel, View
+from napari_dmoe.phantoms.fundus.textures import smooth, step, white_noise
 
 PIGMENTS = {
     "light": (0.84, 0.44, 0.28),
@@ -57,7 +58,7 @@ def paint(
     image *= _through_vessels(rng, view, vessels=vessels)
     image = _lit(rng, image, view=view)
     outside = np.hypot(x - view.field_centre[0], y - view.field_centre[1])
-    edge = _step((view.field_radius - outside) * view.radius_px / 1.5)
+    edge = step((view.field_radius - outside) * view.radius_px / 1.5)
     image = image * edge + np.float32(rng.uniform(0, 0.02))
     return _photographed(rng, image if is_colour else image[1])
 
@@ -68,7 +69,7 @@ def _background(rng: Rng, view: View, *, pigment: str) -> Floats:
     colour = np.array(PIGMENTS[pigment]) * rng.uniform(0.85, 1.12, 3)
     texture = np.zeros_like(x)
     for cell in (0.25, 0.8, 2.5):
-        texture += _noise(rng, view, cell=cell) * np.float32(rng.uniform(0.01, 0.06))
+        texture += smooth(rng, view, cell=cell) * np.float32(rng.uniform(0.01, 0.06))
     angle = np.arctan2(y, x)
     distance = np.hypot(x, y)
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 160), rng.normal(0, 1, 160))
@@ -98,9 +99,9 @@ def _add_disc(
     image = _add_crescent(rng, image, view=view, level=level)
     temporal = 0.5 + 0.5 * np.clip(x, -1, 1)
     opacity = rng.uniform(0.45, 0.85) + rng.uniform(0, 0.45) * (temporal - 0.5)
-    opacity = opacity * _step((1 - level) / rng.uniform(0.02, 0.07))
-    pale = _step((1 - pallor_level) / rng.uniform(0.1, 0.28))
-    pale = pale * rng.uniform(0.6, 1.0) * _step((1.02 - level) / 0.03)
+    opacity = opacity * step((1 - level) / rng.uniform(0.02, 0.07))
+    pale = step((1 - pallor_level) / rng.uniform(0.1, 0.28))
+    pale = pale * rng.uniform(0.6, 1.0) * step((1.02 - level) / 0.03)
     if is_colour:
         gain = rng.uniform(0.88, 1.08)
         rim, white = (
@@ -124,7 +125,7 @@ def _add_crescent(rng: Rng, image: Floats, *, view: View, level: Floats) -> Floa
     width = rng.uniform(0.05, 0.25)
     ring = np.exp(-(((level - 1 - width / 2) / width) ** 2))
     pale = rng.uniform(-0.15, 0.3) * side * ring
-    patches = np.clip(_noise(rng, view, cell=0.12) - 0.3, 0, 1)
+    patches = np.clip(smooth(rng, view, cell=0.12) - 0.3, 0, 1)
     pigment = rng.uniform(0, 0.7) * (rng.random() < 0.4) * side * ring * patches
     return np.asarray(image * (1 + pale) * (1 - pigment), np.float32)
 
@@ -135,16 +136,16 @@ def _through_vessels(rng: Rng, view: View, *, vessels: Sequence[Vessel]) -> Floa
     depth, wider = rng.uniform(0.55, 1.1), rng.uniform(0.85, 1.25)
     for is_vein in (False, True):
         kind = [vessel for vessel in vessels if vessel.is_vein == is_vein]
-        covered = _coverage(view, kind, width=wider)
+        covered = coverage(view, kind, width=wider)
         absorbed = 1 - np.array(_BLOOD[is_vein])[:, None, None]
         passed *= 1 - absorbed * depth * covered
         if not is_vein:
-            reflex = _coverage(view, kind, width=0.3 * wider)
+            reflex = coverage(view, kind, width=0.3 * wider)
             passed *= 1 + rng.uniform(0, 0.45) * reflex
     return np.asarray(np.clip(passed, 0.08, 1.0), np.float32)
 
 
-def _coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
+def coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
     """Return the covered share of each pixel, (H, W), in [0, 1]."""
     shape = (view.shape[0] * _FINE, view.shape[1] * _FINE)
     mask = Image.new("L", shape[::-1])
@@ -191,33 +192,7 @@ def _photographed(rng: Rng, image: Floats) -> NDArray[np.uint8]:
         image = chroma + ndimage.gaussian_filter(luma, blur, truncate=2.5)
     else:
         image = ndimage.gaussian_filter(image, blur, truncate=2.5)
-        image = image * (1 + rng.uniform(0, 0.06) * _white(rng, image.shape))
-    image = image + rng.uniform(0.002, 0.025) * _white(rng, image.shape)
+        image = image * (1 + rng.uniform(0, 0.06) * white_noise(rng, image.shape))
+    image = image + rng.uniform(0.002, 0.025) * white_noise(rng, image.shape)
     levels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     return np.moveaxis(levels, 0, -1) if levels.ndim == 3 else levels
-
-
-def _white(rng: Rng, shape: tuple[int, ...]) -> Floats:
-    return rng.standard_normal(shape, np.float32)
-
-
-def _step(value: NDArray[np.floating]) -> Floats:
-    """Return a soft step from 0 to 1, a logistic curve."""
-    return np.asarray(0.5 + 0.5 * np.tanh(2 * value), np.float32)
-
-
-def _noise(rng: Rng, view: View, *, cell: float) -> Floats:
-    """Return smooth noise of unit spread, with features of `cell` world units.
-
-    White noise on a coarse grid is spread by a Gaussian of 0.6 cells along each axis,
-    which is one matrix product a side.
-    """
-    cell_px = max(1.0, cell * view.radius_px)
-    spreads = []
-    for n in view.shape:
-        cells = np.arange(-2, n / cell_px + 3)
-        distance = np.arange(n)[:, None] / cell_px - cells
-        weights = np.exp(-((distance / 0.6) ** 2) / 2)
-        spreads.append(weights / np.linalg.norm(weights, axis=1, keepdims=True))
-    coarse = rng.standard_normal((spreads[0].shape[1], spreads[1].shape[1]))
-    return np.asarray(spreads[0] @ coarse @ spreads[1].T, np.float32)

@@ -16,7 +16,11 @@ from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.models.vit import ViTConfig
-from napari_dmoe.phantoms.fundus.cohort import CUP_FACTORS, DISC_FACTORS
+from napari_dmoe.phantoms.fundus.cohort import (
+    CUP_FACTORS,
+    DISC_FACTORS,
+    RACE_CUP_FACTORS,
+)
 from napari_dmoe.phantoms.pelvis.cohort import MARGINS
 from napari_dmoe.phantoms.skin.cohort import AGE_BANDS, AGE_EDGES, SEX_FACTORS
 from napari_dmoe.training.augmentation.settings import (
@@ -56,29 +60,32 @@ _TERMS: Mapping[str, str] = {
 }
 """What every phantom's card says of its use."""
 
-_FUNDUS_CONFIG = ViTConfig(
-    width=128,
-    depth=4,
-    n_heads=2,
-    mlp_width=256,
-    grid=10,
+_FUNDUS_SIDE = 160
+
+_FUNDUS_CONFIG = UNetConfig(
+    dims=2,
+    feature_size=12,
+    in_channels=3,
     n_classes=3,
     n_routers=3,
-    n_experts=8,
-    expert_width=256,
-    decoder_entry=96,
-    decoder_widths=(48, 24, 8, 8),
+    expert_widths=(12, 12, 48, 96, 192),
 )
 
 _FUNDUS_CARD = ModelCard(
     name="fundus-phantom",
     title="Fundus (phantom-trained), driven by severity",
-    architecture="dmoe-vit",
+    architecture="dmoe-unet2d",
     attributes=(CardAttribute(name="severity", values=tuple(CUP_FACTORS)),),
     classes=("background", "rim", "cup"),
-    modality="fundus photograph in colour or grey, with the optic disc in the frame",
+    modality="fundus photograph in colour or grey",
     preprocessing=Preprocessing(
-        fit="pad", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad",
+        side=_FUNDUS_SIDE,
+        resize="half-pixel",
+        standardise=True,
+        focus=Focus(margin=1.0, least=0.3),
+        keep="largest",
+        fill=True,
     ),
     training=TrainingFacts(
         data="synthetic fundi drawn by napari-dmoe phantoms; no photograph",
@@ -92,27 +99,56 @@ _FUNDUS_CARD = ModelCard(
     "diagnosis that drives the cup's border would be circular in real life.",
 )
 
-# Phantoms can be drawn without end, so nothing needs to keep the network from learning
+# Phantoms can be drawn without end, so nothing needs to keep a network from learning
 # them by heart: no dropout, which slows so small a network down.
 _FUNDUS_SETTINGS = TrainSettings(
-    epochs=16,
-    learning_rate=1e-3,
+    epochs=32,
+    batch=8,
+    learning_rate=2e-3,
+    weight_decay=0.05,
     dropout=0.0,
     keep="last",
+    evaluate_every=8,
     augmentation=AugmentSettings(
-        rotation=20, zoom=1.3, shift=0.1, light=0.2, colour=0.2, blur_px=1.0, noise=0.02
+        rotation=25,
+        zoom=1.3,
+        aspect=1.15,
+        shift=0.1,
+        light=0.25,
+        colour=0.2,
+        grey_share=0.1,
+        blur_px=1.0,
+        noise=0.02,
     ),
 )
 
-_RACE_CONFIG = _FUNDUS_CONFIG.model_copy(update={"n_routers": 6})
+_RACE_CONFIG = ViTConfig(
+    width=128,
+    depth=4,
+    n_heads=2,
+    mlp_width=256,
+    grid=10,
+    n_classes=3,
+    n_routers=6,
+    n_experts=8,
+    expert_width=256,
+    decoder_entry=96,
+    decoder_widths=(48, 24, 8, 8),
+)
 
 _RACE_CARD = _FUNDUS_CARD.model_copy(
     update={
         "name": "fundus-race-phantom",
         "title": "Fundus (phantom-trained), driven by race and severity",
+        "architecture": "dmoe-vit",
         "attributes": (
             CardAttribute(name="race", values=tuple(DISC_FACTORS)),
-            CardAttribute(name="severity", values=tuple(CUP_FACTORS)),
+            CardAttribute(name="severity", values=tuple(RACE_CUP_FACTORS)),
+        ),
+        "modality": "fundus photograph in colour or grey, with the optic disc in the "
+        "frame",
+        "preprocessing": Preprocessing(
+            fit="pad", side=_RACE_CONFIG.side, resize="half-pixel", standardise=True
         ),
         "training": TrainingFacts(
             data="synthetic fundi drawn by napari-dmoe phantoms --kind fundus-race; no "
@@ -127,7 +163,15 @@ _RACE_CARD = _FUNDUS_CARD.model_copy(
     }
 )
 
-_RACE_SETTINGS = _FUNDUS_SETTINGS.model_copy(update={"epochs": 11})
+_RACE_SETTINGS = TrainSettings(
+    epochs=11,
+    learning_rate=1e-3,
+    dropout=0.0,
+    keep="last",
+    augmentation=AugmentSettings(
+        rotation=20, zoom=1.3, shift=0.1, light=0.2, colour=0.2, blur_px=1.0, noise=0.02
+    ),
+)
 
 _SKIN_CONFIG = ViTConfig(
     width=96,
@@ -178,7 +222,7 @@ _SKIN_AUGMENTATION = AugmentSettings(
     blur_px=0.7,
     noise=0.02,
 )
-_SKIN_SETTINGS = _FUNDUS_SETTINGS.model_copy(
+_SKIN_SETTINGS = _RACE_SETTINGS.model_copy(
     update={"epochs": 10, "augmentation": _SKIN_AUGMENTATION}
 )
 
@@ -271,7 +315,7 @@ _PELVIS_SETTINGS = TrainSettings(
 RECIPES: Mapping[str, Recipe] = {
     recipe.card.name: recipe
     for recipe in (
-        Recipe("dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS),
+        Recipe("dmoe-unet2d", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS),
         Recipe("dmoe-vit", _RACE_CONFIG, _RACE_CARD, _RACE_SETTINGS),
         Recipe("dmoe-unet3d", _PELVIS_CONFIG, _PELVIS_CARD, _PELVIS_SETTINGS),
         Recipe("dmoe-vit", _SKIN_CONFIG, _SKIN_CARD, _SKIN_SETTINGS),
