@@ -199,10 +199,17 @@ def test_demo_writes_pictures_masks_records_and_a_page(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     assert str(folder / "index.html") in out
     page = (folder / "index.html").read_text()
-    planes = ("mask.png", "block0.png", "labels.tif", "routing.tif")
+    blocks = ("mask.png", "block0.png", "labels.tif", "routing.tif")
+    stages = ("mask.png", "stage4.png", "labels.tif", "routing-4.tif")
     volumes = ("mask.png", "stage4.png", "labels.nii.gz", "routing-4.nii.gz")
-    for name in ("retina", "fundus", "skin", "pelvis", "ct"):
-        for suffix in volumes if name in ("pelvis", "ct") else planes:
+    for name, written in {
+        "retina": stages,
+        "fundus": blocks,
+        "skin": blocks,
+        "pelvis": volumes,
+        "ct": volumes,
+    }.items():
+        for suffix in written:
             assert (folder / f"{name}.{suffix}").stat().st_size > 0
             assert f"{name}.{suffix}" in page
         assert json.loads((folder / f"{name}.labels.json").read_text())["classes"]

@@ -56,7 +56,7 @@ def people(n: int, first: int = 100) -> list[Case]:
 @pytest.fixture(scope="module")
 def trained() -> LoadedModel:
     """Return a model that finds squares: where nothing is found nothing gets worse."""
-    settings = PLAIN.model_copy(update={"epochs": 10, "learning_rate": 1e-2})
+    settings = PLAIN.model_copy(update={"epochs": 20, "learning_rate": 1e-2})
     return fit(tiny_model(), mixed_squares(24), settings=settings).loaded
 
 

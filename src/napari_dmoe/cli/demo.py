@@ -203,13 +203,14 @@ def examples() -> list[Example]:
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.patient import Patient
     from napari_dmoe.phantoms import samples
+    from napari_dmoe.phantoms.fundus.cohort import fundus_race_case
 
     photo = SpatialImage.from_array(retina(), axes="yxc")
     real = "Retina photograph (real)"
     ct = samples.sample_ct()
     return [
         Example("retina", real, "fundus-phantom", photo, Patient()),
-        _phantom("fundus", "fundus-race-phantom", samples.sample_fundus()),
+        _phantom("fundus", "fundus-race-phantom", fundus_race_case(8, 2)),
         _phantom("skin", "skin-phantom", samples.sample_skin()),
         _phantom("pelvis", "pelvis-phantom", samples.sample_pelvis()),
         Example(
