@@ -49,8 +49,8 @@ N_MODELS = 2
 """Models of one kind; the phantoms are shared out among them."""
 
 CPU = InferenceSettings(device="cpu")
-LEAST_CUP = 1500
-"""Pixels of a cup in which a tenth of its radius is more than a shift by one pixel."""
+LEAST_CUP = 500
+"""Pixels of a cup whose radius a shift by one pixel changes by less than a tenth."""
 
 SMALL = SCENARIOS["fundus"]
 """Fundi of 96 pixels, whose cup severity decides and whose disc race does."""

@@ -30,11 +30,10 @@ def test_disc_and_cup_are_found_in_phantoms_it_never_saw(loaded, number):
     cases = list(fundus_cohort(number, seed=UNSEEN_SEED))
     found = fundus_model.phantom_figures(loaded, cases)
     assert found["disc_dice"] >= 0.82  # some discs can hardly be seen
-    assert found["cup_dice"] >= 0.70
+    assert found["cup_dice"] >= 0.73
     assert found["disc_dice"] >= found["best_constant_disc_dice"] + 0.2
     assert found["cup_dice"] >= found["best_constant_cup_dice"] + 0.2
-    assert found["cup_drop_when_shuffled"] >= 0.01  # the factors are mild
-    assert found["n_without_disc_left_empty"] >= 0.25 * found["n_without_disc"]
+    assert found["cup_drop_when_shuffled"] >= 0.05
     assert found["cup_drop_interval"][0] > 0
 
 

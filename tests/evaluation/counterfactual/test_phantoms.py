@@ -25,7 +25,7 @@ def is_large(case: Case) -> bool:
 def test_severity_matters_and_helps_and_language_decides_nothing(
     tmp_path: Path,
 ) -> None:
-    """On phantoms, severity alone decides where the cup ends, if by a tenth only."""
+    """On phantoms, severity alone decides where the cup ends."""
     loaded = add_attribute(load_checkpoint("fundus-phantom"), LANGUAGE)
     loaded = trained_on(loaded, "language", English=40, Spanish=40, other=40)
     cohort = [case for case in KINDS["fundus"].cohort(60, seed=5) if is_large(case)]
@@ -43,9 +43,9 @@ def test_severity_matters_and_helps_and_language_decides_nothing(
     assert of("dependence", "severity")["matters"] > 0.8
     assert of("dependence", "language")["counts"]["none"] == 24
     severity = of("help", "severity")
-    mixture, others = severity["compared"]
-    assert (mixture["says"], others["says"]) == ("no difference shown", "helps")
+    assert [each["says"] for each in severity["compared"]] == ["helps", "helps"]
+    assert severity["own_is_best"] > 0.5
     assert severity["dice"]["best"] >= severity["dice"]["own"]
     said = " ".join(found.sentences)
-    assert "No difference is shown for the cup" in said
+    assert "The right severity helps the cup" in said
     assert "Language never changes the cup" in said

@@ -32,7 +32,7 @@ NOTICE = (
 )
 """What must be said wherever phantoms appear."""
 
-CUP_FACTORS: Mapping[str, float] = {"healthy": 0.88, "suspect": 1.0, "glaucoma": 1.1}
+CUP_FACTORS: Mapping[str, float] = {"healthy": 0.85, "suspect": 1.08, "glaucoma": 1.32}
 """Radius of the true cup over that of the visible pallor, by severity. Invented."""
 
 RACE_CUP_FACTORS: Mapping[str, float] = {
