@@ -92,6 +92,6 @@ def test_the_demo_opens_with_its_result(
     assert [layer.name.split(" / ")[-1] for layer in viewer.layers][1:] == ["mask"]
     dock.control(RoutingControl).tab.shown_box.click()
     shown = [layer.name.split(" / ")[-1] for layer in viewer.layers][1:]
-    is_volume = sample == "phantom-pelvis"
-    assert shown == ["routing stage 0" if is_volume else "routing block 3", "mask"]
+    is_transformer = sample == "phantom-skin"
+    assert shown == ["routing block 3" if is_transformer else "routing stage 0", "mask"]
     assert dock.control(RoutingControl).tab.shown_box.isChecked()

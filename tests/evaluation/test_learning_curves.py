@@ -20,7 +20,7 @@ from napari_dmoe.training.starting.recipes import RECIPES
 def curves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     import learning_curves
 
-    settings = PLAIN.model_copy(update={"epochs": 4, "learning_rate": 1e-2})
+    settings = PLAIN.model_copy(update={"epochs": 12, "learning_rate": 1e-2})
     start = tmp_path / "start.safetensors"
     save_checkpoint(
         start, fit(tiny_model(), mixed_squares(12), settings=settings).loaded

@@ -53,6 +53,8 @@ class Desk:
         self.qtbot.mouseClick(self.dock.footer.button, Qt.MouseButton.LeftButton)
 
     def run(self) -> None:
+        """Press Segment, once it is known which model the picture brings."""
+        self.wait_until_idle()
         self.click_segment()
         self.wait_until_idle()
 

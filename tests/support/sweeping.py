@@ -16,6 +16,7 @@ def section_of(desk: Desk) -> SweepSection:
 
 
 def sweep(desk: Desk, driver: str = "Severity") -> SweepSection:
+    desk.wait_until_idle()
     section = section_of(desk)
     section.combo.setCurrentIndex(section.combo.findText(driver))
     desk.click(section.button)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MODELS = {
     "phantom-skin": "skin-phantom",
     "phantom-pelvis": "pelvis-phantom",
-    "phantom-fundus": "fundus-race-phantom",
+    "phantom-fundus": "fundus-phantom",
     "retina-colour": "fundus-phantom",
 }
 """Samples by their key in the manifest, and the bundled model for each. Every sample

@@ -47,6 +47,7 @@ def models(models: dict[str, LoadedModel]) -> dict[str, LoadedModel]:
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     desk = make_desk(ViewerModel(), segment=engines.segment)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.wait_until_idle()
     return desk
 
 
@@ -114,6 +115,7 @@ def test_one_value_alone_is_no_mixture(
     models["one of three"] = LoadedModel(model.network, card, "dmoe-vit")
     desk = make_desk(ViewerModel(), segment=engines.segment)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.wait_until_idle()
     text = desk.segmenting.tab.patient.mixture_label.text()
     assert "healthy is used alone" in text
     assert "suspect, glaucoma" in text

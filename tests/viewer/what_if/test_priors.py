@@ -22,6 +22,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 30, 3)).astype(np.uint8
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     desk = make_desk(ViewerModel(), segment=engines.segment)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.wait_until_idle()
     desk.segmenting.tab.patient.rerun_box.click()
     return desk
 
@@ -121,6 +122,7 @@ def test_experts_and_noise_mix_by_the_same_shares(
         uncertainty=engine("uncertainty"),
     )
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.wait_until_idle()
     desk.segmenting.tab.patient.rerun_box.click()
     desk.what_if.tab.priors.boxes["severity"][0].setValue(0)
     desk.click(desk.what_if.tab.experts.effects_button)

@@ -259,6 +259,7 @@ def test_stop_leaves_no_layer(make_desk: Callable[..., Desk]) -> None:
 
     desk = make_desk(ViewerModel(), sweep=endless)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.wait_until_idle()
     desk.click(section_of(desk).button)
     desk.qtbot.waitUntil(began.is_set)
     desk.click_segment()
