@@ -42,9 +42,9 @@ def test_the_disc_of_a_real_photograph_is_learnt_within_60_steps() -> None:
         "retina",
         SpatialImage.from_array(pixels[crop], axes="yxc"),
         SpatialImage.from_array(truth.astype(np.uint8), axes="yx"),  # rim, no cup
-        Patient(severity="healthy"),
+        Patient(race="White", severity="healthy"),
     )
-    model = load_checkpoint("fundus-phantom")
+    model = load_checkpoint("fundus-race-phantom")
     settings = preset("fine-tune", epochs=60, batch=1, hold_out="none")
     began = time.perf_counter()
     fitted = fit(model, [case], settings=settings)

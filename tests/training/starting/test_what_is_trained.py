@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,13 +212,13 @@ def test_a_second_attribute_is_learnt() -> None:
 
 
 def test_the_nearest_value_is_the_one_whose_masks_fit_best() -> None:
-    model = load_checkpoint("fundus-phantom")
-    from napari_dmoe.phantoms.fundus.cohort import fundus_cohort
+    model = load_checkpoint("fundus-race-phantom")
+    from napari_dmoe.phantoms.fundus.cohort import fundus_race_cohort
 
-    drawn = list(fundus_cohort(40, seed=77))
+    drawn = list(fundus_race_cohort(40, seed=77))
     for value in ("healthy", "glaucoma"):
         cases = [
-            Case(c.id, c.image, c.labels, Patient(severity="never heard of"))
+            replace(c, patient=c.patient.with_value("severity", "never heard of"))
             for c in drawn
             if c.patient.severity == value
         ]
