@@ -1,7 +1,7 @@
 """Does dMoE segment HAM10000 more fairly? Small networks of one size, eight times each.
 
 Run it with ``python benchmarks/published_claim.py HAM_FOLDER --folder RUNS``: 64
-trainings, 35 minutes of one core or so. Every training writes its scores to RUNS as soon
+trainings, 35 minutes of one core. Every training writes its scores to RUNS as soon
 as it is done, so that a run that was stopped goes on where it was; ``--part 0
 --num-parts 2`` does every second one, and ``--seconds 600`` begins no other training
 that would end later. ``--report --docs docs`` trains nothing and writes the page, its
