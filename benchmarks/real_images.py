@@ -183,6 +183,7 @@ def command_of(asked: argparse.Namespace) -> str:
     said += [f"--masks {each.partition('=')[0]}=FOLDER" for each in asked.masks or ()]
     said += [f"--number {asked.number}"] if asked.number else []
     said += ["--no-attributes"] if asked.no_attributes else []
+    said += ["--add"] if asked.add else []
     said += [f"--first-mask {each}" for each in asked.first_mask or ()]
     said += ["--against OTHER/src"] if asked.against else []
     return " ".join(said)
@@ -210,6 +211,7 @@ def options() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=5, help="of the timing")
     add("--work", type=Path, default=WORK, help="keeps the runs")
     add("--docs", type=Path, help="writes real-images.md and .json there")
+    add("--add", action="store_true", help="figures of other models and sets stay")
     return parser
 
 
@@ -218,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = options().parse_args(arguments)
     began = time.perf_counter()
     found = {
-        "command": command_of(asked),
+        "commands": [command_of(asked)],
         "cpus": os.cpu_count(),
         **measured(asked),
         "seconds": round(time.perf_counter() - began, 1),
@@ -226,7 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     print(json.dumps(real_page.in_json(found), indent=2))
     if asked.docs is not None:
-        real_page.write(asked.docs, found)
+        whole = real_page.with_earlier(asked.docs, found) if asked.add else found
+        real_page.write(asked.docs, whole)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,37 @@ def write(docs: Path, found: Row) -> None:
     (docs / FIGURES).write_text(text + "\n", "utf-8")
 
 
+def with_earlier(docs: Path, found: Row) -> Row:
+    """Return new figures, and after them those that stand there of anything else.
+
+    Figures of the same model, and of the same set where they are of one, are replaced.
+    """
+    path = docs / FIGURES
+    if not path.is_file():
+        return found
+    there = _from_json(json.loads(path.read_text("utf-8")))
+    kept = {}
+    for part in _PARTS:
+        new = {_of_what(row) for row in found[part]}
+        old = [row for row in there[part] if _of_what(row) not in new]
+        kept[part] = [*old, *found[part]]
+    commands = [*there["commands"], *found["commands"]]
+    return {**found, **kept, "commands": list(dict.fromkeys(commands))}
+
+
+def _of_what(row: Row) -> tuple[str, str]:
+    return row["model"], row.get("set") or row.get("of", "")
+
+
+def _from_json(found: Any) -> Any:
+    """Return figures of JSON: what is null there is not a number."""
+    if isinstance(found, dict):
+        return {name: _from_json(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_from_json(value) for value in found]
+    return math.nan if found is None else found
+
+
 def in_json(found: Any) -> Any:
     """Return figures as JSON has them: what is not a number is null."""
     if isinstance(found, Mapping):
@@ -52,15 +83,10 @@ def in_json(found: Any) -> Any:
 def lines_of(found: Row) -> Iterator[str]:
     """Yield the page's lines: how it was made, and a table of each kind of figure."""
     yield ""
-    yield f"Made by `{found['command']}`. All figures: [{FIGURES}]({FIGURES})."
+    commands = ", ".join(f"`{each}`" for each in found["commands"])
+    yield f"Made by {commands}. All figures: [{FIGURES}]({FIGURES})."
     yield ""
-    parts = {
-        "figures": _reached,
-        "sensitivity": _sensitivity,
-        "others": _others,
-        "first_mask": _first_mask,
-    }
-    for name, lines in parts.items():
+    for name, lines in _PARTS.items():
         if found[name]:
             yield from lines(found[name])
             yield ""
@@ -189,6 +215,15 @@ def _first_mask(rows: Sequence[Row]) -> Iterator[str]:
         share = "-" if cpu is None else f"{cpu:.2f}"
         cells.append((row["model"], *parts, before, ratio, share))
     yield from _table(head, cells)
+
+
+_PARTS: Mapping[str, Callable[[Sequence[Row]], Iterator[str]]] = {
+    "figures": _reached,
+    "sensitivity": _sensitivity,
+    "others": _others,
+    "first_mask": _first_mask,
+}
+"""What is measured, and what writes its table."""
 
 
 def _with_interval(row: Row) -> str:

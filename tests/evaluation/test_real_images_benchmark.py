@@ -216,7 +216,7 @@ def test_of_a_set_that_a_model_learned_only_the_held_out_part_is_measured(
 
 
 def test_words_around_the_figures_stay(tmp_path: Path) -> None:
-    found = {"command": "one", "figures": [], "sensitivity": [], "others": []}
+    found = {"commands": ["one"], "figures": [], "sensitivity": [], "others": []}
     found["first_mask"] = []
     page = tmp_path / real_page.PAGE
     page.write_text(f"Before.\n{real_page.BEGIN}\nold\n{real_page.END}\nAfter.\n")
@@ -229,6 +229,25 @@ def test_words_around_the_figures_stay(tmp_path: Path) -> None:
     page.write_text("Nothing.")
     with pytest.raises(ValueError, match="no marks"):
         real_page.write(tmp_path, found)
+
+
+def test_figures_of_other_sets_stay_and_their_own_are_replaced(tmp_path: Path) -> None:
+    def row(model: str, of: str, mean: float) -> dict[str, object]:
+        return {"model": model, "set": of, "mean": mean}
+
+    empty: dict[str, list[object]] = {"sensitivity": [], "others": [], "first_mask": []}
+    earlier = [row("a", "x", 0.1), row("a", "y", 0.2), row("b", "x", math.nan)]
+    there = {"commands": ["one"], **empty, "figures": earlier}
+    text = json.dumps(real_page.in_json(there))
+    (tmp_path / real_page.FIGURES).write_text(text)
+    found = {"commands": ["two"], **empty, "figures": [row("a", "x", 0.9)], "seconds": 1}
+    whole = real_page.with_earlier(tmp_path, found)
+    assert whole["commands"] == ["one", "two"]
+    assert whole["seconds"] == 1
+    shown = [(each["model"], each["set"]) for each in whole["figures"]]
+    assert shown == [("a", "y"), ("b", "x"), ("a", "x")]
+    means = [each["mean"] for each in whole["figures"]]
+    assert means == [0.2, pytest.approx(math.nan, nan_ok=True), 0.9]
 
 
 def test_the_plain_network_learns_what_was_not_held_out_and_is_scored_beside(
