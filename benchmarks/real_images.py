@@ -39,6 +39,9 @@ MODELS = ("skin-phantom", "skin-isic2017", "fundus-phantom")
 """Those that are measured by default, as far as they are bundled."""
 
 WORK = Path(tempfile.gettempdir()) / "napari-dmoe-real-images"
+NO_SETS = "none"
+"""Instead of sets: nothing but the first mask is measured."""
+
 MOST_OF_OTHER_KIND = 50
 """Photographs of the other kind that a model is shown."""
 
@@ -64,6 +67,8 @@ def _regions(classes: Sequence[str]) -> tuple[str, ...]:
 
 def sets_of(asked: argparse.Namespace) -> dict[str, RealSet]:
     """Return the sets that are asked for, or those that are there."""
+    if asked.sets == NO_SETS:
+        return {}
     if asked.sets is None:
         return {n: s for n, s in SETS.items() if (asked.folder / s.folder).is_dir()}
     own = {name: SETS.get(name) for name in asked.sets.split(",")}
@@ -99,7 +104,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     """Return all figures."""
     found: dict[str, list[Any]] = {"figures": [], "sensitivity": [], "others": []}
     sets = sets_of(asked)
-    for model in models_of(asked):
+    for model in models_of(asked) if sets else ():
         for name, which in sets.items():
             if which.kind != model.kind:
                 continue
@@ -199,7 +204,7 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="holds a folder for each set")
-    add("--sets", help=f"with commas: {','.join(SETS)}, or folders of yours")
+    add("--sets", help=f"with commas: {','.join(SETS)}, or folders of yours; none")
     add("--kind", choices=("skin", "fundus"), default="skin", help="of such folders")
     add("--model", action="append", metavar="NAME", help="bundled, or a file")
     add("--masks", action="append", metavar="NAME=FOLDER", help="made elsewhere")

@@ -240,7 +240,8 @@ def test_figures_of_other_sets_stay_and_their_own_are_replaced(tmp_path: Path) -
     there = {"commands": ["one"], **empty, "figures": earlier}
     text = json.dumps(real_page.in_json(there))
     (tmp_path / real_page.FIGURES).write_text(text)
-    found = {"commands": ["two"], **empty, "figures": [row("a", "x", 0.9)], "seconds": 1}
+    new = {"figures": [row("a", "x", 0.9)], "seconds": 1}
+    found = {"commands": ["two"], **empty, **new}
     whole = real_page.with_earlier(tmp_path, found)
     assert whole["commands"] == ["one", "two"]
     assert whole["seconds"] == 1
