@@ -39,8 +39,8 @@ MODELS = ("skin-phantom", "skin-isic2017", "fundus-phantom")
 """Those that are measured by default, as far as they are bundled."""
 
 WORK = Path(tempfile.gettempdir()) / "napari-dmoe-real-images"
-NO_SETS = "none"
-"""Instead of sets: nothing but the first mask is measured."""
+NONE = "none"
+"""Instead of sets: nothing but the first mask is measured; of models: masks alone."""
 
 MOST_OF_OTHER_KIND = 50
 """Photographs of the other kind that a model is shown."""
@@ -48,7 +48,8 @@ MOST_OF_OTHER_KIND = 50
 
 def models_of(asked: argparse.Namespace) -> Iterator[Measured]:
     """Yield what is measured: models, and masks that were made elsewhere."""
-    for name in asked.model or [n for n in MODELS if n in bundled_names()]:
+    named = asked.model or [n for n in MODELS if n in bundled_names()]
+    for name in named if named != [NONE] else ():
         loaded = load_checkpoint(name)
         kind = "fundus" if "disc" in _regions(loaded.card.classes) else "skin"
         folder = asked.work / f"{loaded.card.name}-{loaded.sha256[:8]}"
@@ -67,7 +68,7 @@ def _regions(classes: Sequence[str]) -> tuple[str, ...]:
 
 def sets_of(asked: argparse.Namespace) -> dict[str, RealSet]:
     """Return the sets that are asked for, or those that are there."""
-    if asked.sets == NO_SETS:
+    if asked.sets == NONE:
         return {}
     if asked.sets is None:
         return {n: s for n, s in SETS.items() if (asked.folder / s.folder).is_dir()}
@@ -206,7 +207,7 @@ def options() -> argparse.ArgumentParser:
     add("folder", type=Path, metavar="FOLDER", help="holds a folder for each set")
     add("--sets", help=f"with commas: {','.join(SETS)}, or folders of yours; none")
     add("--kind", choices=("skin", "fundus"), default="skin", help="of such folders")
-    add("--model", action="append", metavar="NAME", help="bundled, or a file")
+    add("--model", action="append", metavar="NAME", help="bundled, or a file; none")
     add("--masks", action="append", metavar="NAME=FOLDER", help="made elsewhere")
     add("--held-out", type=Path, metavar="CSV", help="held_out.csv of the training")
     add("--number", type=int, help="cases of each set; all by default")
