@@ -79,6 +79,9 @@ def test_inspect_of_a_bundled_model_names_nothing_untrained() -> None:
     _, out, _ = run("inspect", "fundus-phantom")
     assert "0 healthy (n = 444), 1 suspect (n = 496), 2 glaucoma (n = 500)" in out
     assert "never trained" not in out
+    note = load_checkpoint("fundus-phantom").card.training.note
+    assert note
+    assert f"note          {note}\n" in out
 
 
 def test_inspect_counts_nothing_that_the_card_does_not_state(

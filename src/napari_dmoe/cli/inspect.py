@@ -107,6 +107,8 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "images", card.modality or NOT_STATED
     yield "trained on", card.training.data or NOT_STATED
     yield "Dice", card.training.dice_in_words or NOT_STATED
+    if card.training.note:
+        yield "note", card.training.note
     if card.training.class_spans:
         yield "sizes", _sizes(card)
     if card.training.guard:

@@ -94,6 +94,14 @@ class TrainSettings(Stated):
         "Dice with cross-entropy, case by case; as published, the batch as "
         "one; or Dice with focal loss",
     )
+    foreground: float = option(
+        1.0,
+        "Foreground",
+        "how often a pixel of a class counts in the cross-entropy, one of the "
+        "background counting once: above 1 masks become larger",
+        ge=0.1,
+        le=10,
+    )
     dropout: float = option(0.1, "Dropout", "share of features left out", ge=0, lt=1)
     mixed_precision: bool = option(
         False,
@@ -181,6 +189,12 @@ class TrainSettings(Stated):
     augmentation: Augmentation | None = option(
         AugmentSettings(), "Augmentation", "none to train on cases as they are"
     )
+
+    @model_validator(mode="after")
+    def _weighs_what_it_can(self) -> TrainSettings:
+        if self.foreground != 1 and self.loss == "dice-focal":
+            raise ValueError("the focal loss knows no foreground: take another loss")
+        return self
 
     @model_validator(mode="after")
     def _fits_into_memory(self) -> TrainSettings:

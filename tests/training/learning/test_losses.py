@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.learning.losses import loss_named
+from napari_dmoe.training.settings import TrainSettings
 
 NAMES = ("dice-ce", "published", "dice-focal")
 
@@ -89,3 +90,26 @@ def test_a_batch_without_annotations_has_no_loss_and_no_gradient(name: str) -> N
     loss.backward()
     assert loss == 0
     assert not logits.grad.any()
+
+
+def test_a_foreground_counts_as_often_as_asked() -> None:
+    logits, labels = example()
+    labels[0] = IGNORED
+    entropy = F.cross_entropy(
+        logits, labels.long(), ignore_index=IGNORED, reduction="none"
+    )[1:]
+    weights = 1 + 0.5 * (labels[1:] > 0)
+    plain = F.cross_entropy(logits, labels.long(), ignore_index=IGNORED)
+    expected = loss_named("dice-ce")(logits, labels) - 0.5 * plain
+    expected += 0.5 * (entropy * weights).sum() / weights.sum()
+    found = loss_named("dice-ce", foreground=1.5)(logits, labels)
+    torch.testing.assert_close(found, expected)
+    one = loss_named("published", foreground=1.0)(logits, labels)
+    assert torch.equal(one, loss_named("published")(logits, labels))
+
+
+def test_what_counts_no_classes_is_refused() -> None:
+    with pytest.raises(ValueError, match="weighs no classes"):
+        loss_named("dice-focal", foreground=1.5)
+    with pytest.raises(ValueError, match="knows no foreground"):
+        TrainSettings(loss="dice-focal", foreground=1.5)

@@ -9,9 +9,11 @@ from training_cases import CARD, square, tiny_model
 
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.training.cases.held_out import ENOUGH_CASES
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tasks.task import TrainingTask, run_task
 from napari_dmoe.training.tuning.few_cases import (
+    FEW,
     held_in_words,
     steps_for,
     what_so_many_can_do,
@@ -117,10 +119,29 @@ def test_the_command_says_it_before_it_trains(tmp_path: Path) -> None:
 
 
 def test_what_is_held_out_is_said_alike_everywhere() -> None:
-    said = [held_in_words(fine_tuning(CARD, n)) for n in (9, 10, 20)]
+    said = [held_in_words(fine_tuning(CARD, n), n, 2) for n in (9, 10, 20)]
     assert said == [
         "none of them is held out, and the last round is kept",
         "one in 5 is held out to choose the round by",
         "one in 5 is held out to choose the round by; it ends once 4 rounds got no "
         "better",
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "n", "dims", "words"),
+    [
+        ({}, 5, 2, "one in 5 is held out to choose the round by"),
+        ({"patience": 1}, 5, 2, "to choose the round by; it ends once 1 round got no"),
+        ({}, 4, 3, "annotated slices are held out to choose the round by"),
+        ({}, 4, 2, "none of them is held out, and the round is chosen by the cases of"),
+        ({"keep": "last"}, 12, 2, "is held out and measured, and the last round is"),
+        ({"hold_out": "every", "hold_out_every": 3}, 4, 2, "one in 3 is held out to"),
+        ({"hold_out": "none", "keep": "last"}, 50, 3, "none of them is held out, and"),
+    ],
+)
+def test_what_is_held_out_is_said_of_any_settings(
+    settings: dict[str, object], n: int, dims: int, words: str
+) -> None:
+    assert words in held_in_words(TrainSettings(**settings), n, dims)
+    assert FEW == ENOUGH_CASES  # what "auto" goes by

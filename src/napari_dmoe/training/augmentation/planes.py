@@ -76,9 +76,10 @@ def _moved(
     grid = F.affine_grid(
         torch.cat([turn, shift[:, :, None]], -1), list(images.shape), False
     )
-    moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    edge = "reflection" if settings.outside == "mirror" else "zeros"
+    moved = F.grid_sample(images, grid, "bilinear", edge, align_corners=False)
     classes = F.grid_sample(
-        labels[:, None].to(images), grid, mode="nearest", align_corners=False
+        labels[:, None].to(images), grid, "nearest", edge, align_corners=False
     )
     return moved, classes[:, 0].to(labels.dtype)
 

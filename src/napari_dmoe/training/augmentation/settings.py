@@ -29,6 +29,9 @@ class AugmentSettings(_Settings):
         1.0, "Aspect", "largest factor between the sides of a picture", ge=1, le=2
     )
     shift: float = option(0.15, "Shift", "largest, in shares of the side", ge=0, le=1)
+    outside: Literal["black", "mirror"] = option(
+        "black", "Outside", "what comes in over an edge: black, or the picture mirrored"
+    )
     light: float = option(0.4, "Light", "spread of gain, gamma and shading", ge=0, lt=1)
     colour: float = option(0.2, "Colour", "spread of each channel's gain", ge=0, lt=1)
     grey_share: float = option(

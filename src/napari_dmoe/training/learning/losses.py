@@ -21,8 +21,11 @@ SMOOTH = 1e-5
 """Keeps the Dice of an empty class finite; as published."""
 
 
-def loss_named(name: str) -> Loss:
+def loss_named(name: str, *, foreground: float = 1.0) -> Loss:
     """Return ``"dice-ce"``, ``"published"`` or ``"dice-focal"``.
+
+    `foreground` is how often a voxel of a class counts in the cross-entropy, one of the
+    background counting once.
 
     They map logits (B, K, *S) and uint8 labels (B, *S), which are below K or
     :data:`IGNORED`, to a scalar. Where everything is ignored, the loss is 0.
@@ -34,7 +37,12 @@ def loss_named(name: str) -> Loss:
     cross-entropy, or of the focal loss with gamma 2. ``"published"`` takes the Dice of
     a whole batch as one image, the others the mean of its cases.
     """
-    return _LOSSES[name]
+    if foreground == 1:
+        return _LOSSES[name]
+    if name == "dice-focal":
+        raise ValueError("the focal loss weighs no classes: take another loss")
+    entropy = partial(_cross_entropy, foreground=foreground)
+    return partial(_LOSSES[name], voxelwise=entropy)
 
 
 def _combined(
@@ -55,8 +63,15 @@ def _combined(
     return 0.5 * overlap + 0.5 * voxelwise(logits, classes, mask)
 
 
-def _cross_entropy(logits: Tensor, classes: Tensor, _: Tensor) -> Tensor:
-    return F.cross_entropy(logits, classes, ignore_index=IGNORED)
+def _cross_entropy(
+    logits: Tensor, classes: Tensor, _: Tensor, *, foreground: float = 1.0
+) -> Tensor:
+    """Return its mean over the voxels, each as often as it counts."""
+    weight = None
+    if foreground != 1:
+        weight = logits.new_full((logits.shape[1],), foreground)
+        weight[0] = 1
+    return F.cross_entropy(logits, classes, weight, ignore_index=IGNORED)
 
 
 def _focal(logits: Tensor, classes: Tensor, mask: Tensor) -> Tensor:

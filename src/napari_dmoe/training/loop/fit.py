@@ -214,7 +214,8 @@ def fit_cohort(
 
 def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
     """Train, one pass over the cases after the other, from where the run stands."""
-    loss_of, first = loss_named(run.settings.loss), run.step
+    settings, first = run.settings, run.step
+    loss_of = loss_named(settings.loss, foreground=settings.foreground)
     while not run.is_over:
         began = time.perf_counter() - run.seconds
         training_mode(run.network)

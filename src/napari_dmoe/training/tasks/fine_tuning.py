@@ -82,7 +82,7 @@ def fine_tuned(
     new = widened(loaded, cases, task, annotation=_annotation(own))
     changes = {} if new.train is None else {"train": new.train}
     settings = _settings(task, new.loaded.card, len(cases), changes)
-    for notice in _told_of(settings, len(cases)):
+    for notice in _told_of(settings, len(cases), loaded.card.dims):
         folder.notices.note(notice)
     start = in_mode(new.loaded, task.mode)
     # Looking at a guard and measuring it may take long: a mistake is told before.
@@ -132,7 +132,7 @@ def _settings(
     return settings_of(task.model_copy(update={"preset": None}), own)
 
 
-def _told_of(settings: TrainSettings, n_cases: int) -> Iterator[str]:
+def _told_of(settings: TrainSettings, n_cases: int, dims: int) -> Iterator[str]:
     """Say what so many cases can do, and how long is trained on them."""
     if said := what_so_many_can_do(n_cases):
         yield said
@@ -140,7 +140,7 @@ def _told_of(settings: TrainSettings, n_cases: int) -> Iterator[str]:
         return
     steps = settings.epochs * settings.steps_per_epoch
     cases = f"{n_cases:,} case{'s' * (n_cases != 1)}"
-    held = held_in_words(settings)
+    held = held_in_words(settings, n_cases, dims)
     yield f"{cases}: {steps:,} steps in {settings.epochs} rounds; {held}"
 
 

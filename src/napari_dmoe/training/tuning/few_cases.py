@@ -72,15 +72,33 @@ def choice_for(n_cases: int, dims: int) -> Mapping[str, Any]:
     return {"hold_out": held, "keep": "last", "patience": None}
 
 
-def held_in_words(settings: TrainSettings) -> str:
-    """Say what is held out to choose a round by, and whether training ends early."""
-    if settings.hold_out != "cases" or settings.keep != "best":
-        return "none of them is held out, and the last round is kept"
-    held = f"one in {settings.hold_out_every} is held out to choose the round by"
+def held_in_words(settings: TrainSettings, n_cases: int, dims: int) -> str:
+    """Say what is held out, which round is kept, and whether training ends early."""
+    held = what_is_held_out(settings, n_cases, dims)
+    if not held:
+        by = "the last round is kept"
+        if settings.keep == "best":
+            by = "the round is chosen by the cases of the curves"
+        return f"none of them is held out, and {by}"
+    if settings.keep == "best":
+        said = f"{held} to choose the round by"
+    else:
+        said = f"{held} and measured, and the last round is kept"
     if settings.patience is None:
-        return held
+        return said
     n = settings.patience
-    return f"{held}; it ends once {n} round{'s' * (n != 1)} got no better"
+    return f"{said}; it ends once {n} round{'s' * (n != 1)} got no better"
+
+
+def what_is_held_out(settings: TrainSettings, n_cases: int, dims: int) -> str:
+    """Say it of so many cases of a model of so many dimensions; "" for nothing."""
+    rule = settings.hold_out
+    if rule == "auto":
+        rule = "slices" if dims == 3 else "none"
+        rule = "cases" if n_cases >= FEW else rule
+    if rule in ("cases", "every"):
+        return f"one in {settings.hold_out_every} is held out"
+    return "annotated slices are held out" if rule == "slices" else ""
 
 
 def what_so_many_can_do(n_cases: int) -> str:

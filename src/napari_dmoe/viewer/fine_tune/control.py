@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 
-from napari_dmoe.training.tuning.few_cases import held_in_words
+from napari_dmoe.training.tuning.few_cases import held_in_words, what_is_held_out
 from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.fine_tune.changes import ChangesSinceStart
@@ -201,9 +201,10 @@ class FineTuneControl(TabControl):
     def _held(self) -> str:
         """Say what of the ticked cases is held out; nothing where none is."""
         settings = self.tab.advanced.value()
-        if settings is None or settings.hold_out != "cases":
+        if settings is None or self._session.model is None:
             return ""
-        return held_in_words(settings)
+        known = settings, self.pairs.n_cases, self._session.dims
+        return held_in_words(*known) if what_is_held_out(*known) else ""
 
     def _show_curves(self) -> None:
         tuning = self.tuning
