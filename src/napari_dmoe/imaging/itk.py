@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,6 @@ from napari_dmoe.imaging.spatial import (
 )
 from napari_dmoe.imaging.units import millimetres, unit_name
 from napari_dmoe.imaging.world import placed_image
-
-if TYPE_CHECKING:
-    import SimpleITK
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
@@ -186,7 +183,7 @@ def _silent(sitk: Any) -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def _refuse_size(path: Path, sitk: Any, reader: SimpleITK.ImageFileReader) -> None:
+def _refuse_size(path: Path, sitk: Any, reader: Any) -> None:
     """Refuse what cannot be in the file, or not in memory, before it is read."""
     size = reader.GetSize()
     if not 2 <= len(size) <= 4:
@@ -220,9 +217,7 @@ def _refuse_size(path: Path, sitk: Any, reader: SimpleITK.ImageFileReader) -> No
         raise ImageReadError(str(error)) from error
 
 
-def _placed(
-    image: SimpleITK.Image, data: NDArray[Any], stated: _Stated
-) -> SpatialImage:
+def _placed(image: Any, data: NDArray[Any], stated: _Stated) -> SpatialImage:
     """Return the array (..., k, j, i) with its axes and its place."""
     n, n_axes = min(image.GetDimension(), 3), image.GetDimension()
     is_vector = image.GetNumberOfComponentsPerPixel() > 1
