@@ -1,4 +1,4 @@
-"""Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
+"""Image files in and out: PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MetaImage in, TIFF out.
 
 What a kind of file needs stands in a file of its own; this is where they are had from.
 """
@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from napari_dmoe.imaging.itk import ITK_SUFFIXES, read_itk
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
 from napari_dmoe.imaging.pictures.reading import read_picture
 from napari_dmoe.imaging.pictures.signatures import named_format, true_format
@@ -24,7 +25,12 @@ from napari_dmoe.imaging.tiff.writing import write_tiff as write_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")
-IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
+IMAGE_SUFFIXES = (
+    *PICTURE_SUFFIXES,
+    *TIFF_SUFFIXES,
+    *NIFTI_SUFFIXES,
+    *ITK_SUFFIXES,
+)
 """Files that :func:`read_image` takes."""
 LABELS = ".labels"
 """What stands before the suffix of a mask's file."""
@@ -88,7 +94,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF or NIfTI file.
+        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF or NIfTI file.
+        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file.
 
     Returns
     -------
@@ -152,6 +158,8 @@ def _read(path: Path, *, as_labels: bool) -> SpatialImage:
     try:
         if suffix in NIFTI_SUFFIXES:
             return read_nifti(path)
+        if suffix in ITK_SUFFIXES:
+            return read_itk(path)
         return _read_by_content(path, named_format(suffix), as_labels=as_labels)
     except ImageReadError:
         raise

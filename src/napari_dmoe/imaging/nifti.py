@@ -15,19 +15,18 @@ import gzip
 import math
 import os
 import zlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
+from napari_dmoe.imaging.world import placed_image
 from napari_dmoe.purpose import reason
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -64,7 +63,6 @@ NO_AFFINE = (
     "it: the voxel sizes (pixdim) alone were used"
 )
 
-WORLD_AXES = ("x", "y", "z")
 _HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
 
@@ -379,12 +377,8 @@ def _image(
         if data.ndim == 2:
             data = data[..., np.newaxis]
         data, further = _without_single(data)
-    places = io_orientation(affine)[:, 0]
-    names = [WORLD_AXES[int(place)] for place in places]
-    axes = (*reversed(further), *reversed(names))
-    ours = _reordered(TO_LPS @ affine, [names.index(n) for n in axes[-3:]], axes[-3:])
     try:
-        return SpatialImage(data.T, axes, ours, "mm", notices)
+        return placed_image(data, TO_LPS @ affine, further, unit="mm", notices=notices)
     except ImageReadError:
         raise
     except ValueError as error:
@@ -397,11 +391,3 @@ def _without_single(data: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
     kept = [name for name, n in zip(names, data.shape[3:], strict=True) if n > 1]
     shape = (*data.shape[:3], *(n for n in data.shape[3:] if n > 1))
     return data.reshape(shape, order="F"), kept
-
-
-def _reordered(
-    world: NDArray[np.float64], columns: Sequence[int], names: Sequence[str]
-) -> NDArray[np.float64]:
-    """Return an affine (x, y, z) with rows in the order of names, and other columns."""
-    rows = [WORLD_AXES.index(name) for name in names]
-    return np.asarray(world[np.ix_([*rows, 3], [*columns, 3])])

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.lazy import in_memory
-from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
+from napari_dmoe.imaging.nifti import TO_LPS
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres, unit_name
+from napari_dmoe.imaging.world import WORLD_AXES
 from napari_dmoe.purpose import reason
 
 _DESCRIPTION = b"napari-dmoe, research use only"

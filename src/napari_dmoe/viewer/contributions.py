@@ -137,7 +137,12 @@ def _shown(layers: list[LayerData]) -> list[LayerData]:
 
 def nifti_reader(path: Paths) -> Reader | None:
     """Return a function that opens NIfTI files; None for other files."""
-    return _reader(path, (".nii", ".nii.gz"), _open_nifti)
+    return _reader(path, (".nii", ".nii.gz"), _open_volumes)
+
+
+def itk_reader(path: Paths) -> Reader | None:
+    """Return a function that opens NRRD and MetaImage files; None for other files."""
+    return _reader(path, (".nrrd", ".nhdr", ".mha", ".mhd"), _open_volumes)
 
 
 def mask_reader(path: Paths) -> Reader | None:
@@ -168,8 +173,8 @@ def _listed(path: Paths) -> list[str]:
     return [path] if isinstance(path, str) else list(path)
 
 
-def _open_nifti(paths: list[str]) -> list[LayerData]:
-    """Open NIfTI files; integers in a file named as labels become a Labels layer."""
+def _open_volumes(paths: list[str]) -> list[LayerData]:
+    """Open volumes; integers in a file named as labels become a Labels layer."""
     from napari.utils.notifications import show_info
 
     from napari_dmoe.imaging.files import image_stem, read_image

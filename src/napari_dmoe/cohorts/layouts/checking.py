@@ -18,6 +18,7 @@ from napari_dmoe.cohorts.layouts.archives import ArchiveError
 from napari_dmoe.cohorts.layouts.fairseg_rows import FairSegRow
 from napari_dmoe.cohorts.problems import Problem
 from napari_dmoe.imaging.files import image_suffix
+from napari_dmoe.imaging.itk import ITK_SUFFIXES, is_itk
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.pictures.signatures import true_format
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -86,6 +87,8 @@ def why_no_image(path: Path) -> str:
         suffix = image_suffix(path)
         if suffix in NIFTI_SUFFIXES:
             is_fine, other = _is_nifti(path, suffix), None
+        elif suffix in ITK_SUFFIXES:
+            is_fine, other = is_itk(path), None
         else:
             kind, other = true_format(path)
             is_fine = kind is not None

@@ -46,8 +46,8 @@ from napari_dmoe.models.naming import heard_of
 from napari_dmoe.patient import Patient
 
 _NOT_READ = re.compile(
-    r"gif|webp|hei[cf]|avif|jp2|j2k|jxl|p[bgnp]m|psd|raw|dng|cr2|nef|dcm|dicom|ima|nrrd"
-    r"|nhdr|mha|mhd|mgz|hdr|img|svs|ndpi|mrxs|czi|lif|nd2|np[yz]|mat|h5",
+    r"gif|webp|hei[cf]|avif|jp2|j2k|jxl|p[bgnp]m|psd|raw|dng|cr2|nef|dcm|dicom|ima"
+    r"|mgz|hdr|img|svs|ndpi|mrxs|czi|lif|nd2|np[yz]|mat|h5",
     re.IGNORECASE,
 )
 """How images end that :func:`napari_dmoe.imaging.files.read_image` does not take."""

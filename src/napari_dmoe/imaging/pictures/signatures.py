@@ -35,6 +35,7 @@ _OTHERS = {
     b"P5": "a PGM",
     b"P6": "a PPM",
     b"8BPS": "a Photoshop document",
+    b"NRRD": "NRRD",
 }
 _BY_SUFFIX = {
     ".png": "PNG",
