@@ -85,7 +85,7 @@ def _dice(*, as_one: bool) -> DiceLoss:
     return DiceLoss(squared_pred=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH, batch=as_one)
 
 
-_LOSSES: dict[str, Loss] = {
+_LOSSES: dict[str, partial[Tensor]] = {
     "dice-ce": partial(_combined, dice=_dice(as_one=False), voxelwise=_cross_entropy),
     "published": partial(_combined, dice=_dice(as_one=True), voxelwise=_cross_entropy),
     "dice-focal": partial(_combined, dice=_dice(as_one=False), voxelwise=_focal),
