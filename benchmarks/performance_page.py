@@ -92,8 +92,10 @@ def _clicks(found: Found) -> str:
 
 
 def _launches(found: Found) -> str:
-    return ", ".join(
-        f"{name}: {one['launches']} launches and {one['syncs']} syncs"
+    return "; ".join(
+        f"{name}: {one['ours']['launches']} launches (plain "
+        f"{one['plain']['launches']}), {one['ours']['syncs']} waits (plain "
+        f"{one['plain']['syncs']}), {_times()(one)}"
         for name, one in found["networks"].items()
     )
 
