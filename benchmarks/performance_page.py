@@ -35,7 +35,7 @@ class Row(NamedTuple):
     run: str
     """Name of the file that holds it, without its ending."""
     command: str
-    """That measures it."""
+    """That measures it; empty where no script does yet."""
     told: Callable[[Found], str]
     """From the figures of a run to the words of the table."""
 
@@ -53,9 +53,11 @@ def _step(model: str, side: str) -> Callable[[Found], str]:
     def told(found: Found) -> str:
         one = found[model]
         memory = one["memory"]
-        share = memory["engine_mb"] / memory[f"{side}_mb"]
-        times = _times(side)(one)
-        return f"{times}, memory {share:.2f}x"
+        shares = [
+            memory[f"engine_{kind}"] / memory[f"{side}_{kind}"]
+            for kind in ("tensors_mb", "mb")
+        ]
+        return f"{_times(side)(one)}, memory {shares[0]:.2f}x ({shares[1]:.2f}x)"
 
     return told
 
@@ -160,12 +162,12 @@ ROWS = (
         _memory,
     ),
     Row(
-        "5 values and where they differ / 16 noise samples and entropy, 3D",
+        "5 values / 16 noise samples in one pass, 3D",
         "5 / 16 plain runs",
         "1.4x / 1.5x",
         "1.8x / 2x",
         "values",
-        "python benchmarks/values.py",
+        "",
         _values,
     ),
     Row(
@@ -228,7 +230,7 @@ ROWS = (
         "3 / 1 / 2",
         "",
         "clicks",
-        "python benchmarks/clicks.py",
+        "",
         _clicks,
     ),
     Row(
@@ -271,7 +273,9 @@ def lines_of(runs: Mapping[str, Found]) -> Iterator[str]:
         yield ""
         yield "Not measured yet:"
         yield ""
-        yield from (f"- {row.what}: `{row.command}`" for row in left)
+        for row in left:
+            how = f"`{row.command}`" if row.command else "no script yet"
+            yield f"- {row.what}: {how}"
     if {"scaling", "values"} & runs.keys():
         yield ""
         yield f"![How time and memory grow]({PICTURE})"

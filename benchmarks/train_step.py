@@ -8,7 +8,8 @@ training needs: MONAI's loss, AdamW; no schedule, groups or bookkeeping. It trai
 network *as published*, of torch's own layers and the plain dMoE layer, and once more
 this package's network in which the *layer* alone is plain. Memory is the peak of a
 fresh process that takes a few steps of one side, less what it had before the first, as
-Linux states it.
+Linux states it; and what its tensors of a later step take at most, which no allocator
+changes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from measuring import in_fresh_process, ratios, report, timed
 from napari_dmoe.models.moe import SparseMoE
@@ -51,8 +54,9 @@ class Trained(NamedTuple):
 
 
 def _published() -> Recipe:
-    """Return the published 2D network, on three values of an attribute."""
-    small, config = RECIPES["fundus-phantom"], ViTConfig()
+    """Return the published 2D network, driven as a bundled one is."""
+    small = RECIPES["fundus-race-phantom"]
+    config = ViTConfig(n_routers=small.config.n_routers)
     sized = small.card.preprocessing.model_copy(update={"side": config.side})
     card = small.card.model_copy(update={"preprocessing": sized})
     return replace(small, config=config, card=card)
@@ -62,7 +66,7 @@ MODELS = {
     "fundus-phantom": Trained(RECIPES["fundus-phantom"], "fundus", 16),
     "skin-isic2017": Trained(RECIPES["skin-isic2017"], "skin", 16),
     "pelvis-phantom": Trained(RECIPES["pelvis-phantom"], "pelvis", 4),
-    "published-2D": Trained(_published(), "fundus", 2),
+    "published-2D": Trained(_published(), "fundus-race", 2),
 }
 
 
@@ -156,22 +160,36 @@ def measure(model: str, repeats: int) -> dict[str, dict[str, float]]:
 
 
 def peaks(model: str) -> dict[str, float]:
-    """Return the megabytes that each side adds to a fresh process."""
-    asked = ["--models", model, "--peak"]
-    return {
-        f"{name}_mb": in_fresh_process(__file__, [*asked, name])["mb"]
-        for name in ("engine", *PLAIN)
-    }
+    """Return the megabytes that each side adds to a fresh process, and its tensors'."""
+    asked, found = ["--models", model, "--peak"], {}
+    for name in ("engine", *PLAIN):
+        one = in_fresh_process(__file__, [*asked, name])
+        found |= {f"{name}_{key}": value for key, value in one.items()}
+    return found
 
 
-def peak(model: str, name: str) -> float:
+def peak(model: str, name: str) -> dict[str, float]:
     """Return the megabytes that a few steps of one side add to this process."""
-    step = sides(model)[name]()
+    step, places = sides(model)[name](), torch.arange(MODELS[model].batch)
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak until now
     for _ in range(3):
-        step(torch.arange(MODELS[model].batch))
-    return round((_resident("VmHWM") - before) / 1024, 1)
+        step(places)
+    resident = (_resident("VmHWM") - before) / 1024
+    tensors = _tensors(lambda: step(places)) / 2**20
+    return {"mb": round(resident, 1), "tensors_mb": round(tensors, 1)}
+
+
+def _tensors(work: Callable[[], object]) -> int:
+    """Return the most bytes of tensors that a work makes and has at a time."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        work()
+    changes = [
+        (event.start_ns(), event.nbytes())
+        for event in seen.profiler.kineto_results.events()
+        if event.name() == "[memory]"
+    ]
+    return max(accumulate(n for _, n in sorted(changes)), default=0)
 
 
 def _resident(field: str) -> int:
@@ -188,7 +206,7 @@ def main() -> None:
     parser.add_argument("--peak", choices=("engine", *PLAIN), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peak:
-        print(json.dumps({"mb": peak(asked.models[0], asked.peak)}))
+        print(json.dumps(peak(asked.models[0], asked.peak)))
         return
     report(
         {

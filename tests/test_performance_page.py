@@ -47,10 +47,11 @@ def test_a_row_tells_its_ratios_and_its_machine() -> None:
 def test_memory_of_a_step_is_told_beside_each_plain_side() -> None:
     ratio = {"ratio": 1.5, "processor_ratio": 1.4}
     memory = {"engine_mb": 90.0, "as_published_mb": 100.0, "layer_mb": 80.0}
+    memory |= {name.replace("_mb", "_tensors_mb"): 40.0 for name in memory}
     model = {"as_published": ratio, "layer": ratio, "memory": memory}
     lines = "\n".join(page.lines_of({"train_skin": run({"skin-isic2017": model})}))
-    assert "memory 0.90x" in lines
-    assert "memory 1.12x" in lines
+    assert "memory 1.00x (0.90x)" in lines
+    assert "memory 1.00x (1.12x)" in lines
 
 
 def test_only_what_is_between_the_marks_is_written(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def mixes_precision(device: str | torch.device) -> bool:
     """
     if torch.device(device).type != "cuda":
         return False
-    return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _first_line(error: BaseException) -> str:
