@@ -7,8 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COLOURS: Mapping[str, str] = {"ours": "#0072B2", "MONAI": "#D55E00"}
+COLOURS: Mapping[str, str] = {
+    "ours": "#0072B2",
+    "MONAI": "#D55E00",
+    "together": "#0072B2",
+    "alone": "#E69F00",
+}
 """Okabe and Ito's, which people with any colour vision can tell apart."""
+
+LABELS: Mapping[str, str] = {
+    "megabytes": "MB beyond one window",
+    "cpu_seconds": "processor s",
+    "seconds": "s",
+}
 
 Point = Mapping[str, Any]
 
@@ -29,9 +40,9 @@ def draw(runs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     if "overlap" in scaling:
         panels.append(("overlap", "overlap", scaling["overlap"], "cpu_seconds"))
     for name in ("values", "samples"):
-        curve = runs.get("values", {}).get(f"{name}_curve")
+        curve = runs.get("shared_passes", {}).get(name)
         if curve:
-            panels.append((name, f"number of {name}", curve, "cpu_seconds"))
+            panels.append((name, f"number of {name}", curve, "seconds"))
     if not panels:
         return
     columns = min(3, len(panels))
@@ -43,7 +54,6 @@ def draw(runs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         _panel(panel, *given)
     for panel in axes.flat[len(panels) :]:
         panel.remove()
-    axes.flat[0].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -55,20 +65,28 @@ def _panel(
     """Draw one curve of each side."""
     at = [_place(axis, point) for point in points]
     for side, colour in COLOURS.items():
-        own = [point["sides"].get(side, {}).get(what) for point in points]
+        own = [_figure(point, side, what) for point in points]
         shown = [(x, y) for x, y in zip(at, own, strict=True) if y is not None]
         if shown:
             panel.plot(*zip(*shown, strict=True), "o-", color=colour, label=side)
-    label = {"megabytes": "MB beyond one window", "cpu_seconds": "processor s"}[what]
+    panel.legend(fontsize=7)
     panel.set_title(title, fontsize=9)
     panel.set_xlabel(axis, fontsize=8)
-    panel.set_ylabel(label, fontsize=8)
+    panel.set_ylabel(LABELS[what], fontsize=8)
     panel.set_ylim(bottom=0)
     panel.tick_params(labelsize=8)
     panel.grid(alpha=0.3)
 
 
+def _figure(point: Point, side: str, what: str) -> float | None:
+    """Return what one side took; None where it was not measured."""
+    if "sides" in point:
+        own: Mapping[str, float] = point["sides"].get(side, {})
+        return own.get(what)
+    return point.get(f"{side}_s")
+
+
 def _place(axis: str, point: Point) -> float:
     if axis == "largest side":
         return float(max(point["shape"]))
-    return float(point[axis.removeprefix("number of ")])
+    return float(point["overlap" if axis == "overlap" else "n"])

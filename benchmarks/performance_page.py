@@ -22,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 RUNS, DOCS = ROOT / "benchmarks" / "runs" / "performance", ROOT / "docs"
 PAGE, PICTURE = "performance.md", "images/performance.png"
 
+CURVES = frozenset(("scaling", "shared_passes"))
+"""Runs that hold curves."""
+
 Found = Mapping[str, Any]
 
 
@@ -76,7 +79,11 @@ def _memory(found: Found) -> str:
 
 
 def _values(found: Found) -> str:
-    return " / ".join(f"{found[key]['ratio']:.2f}x" for key in ("values", "samples"))
+    last = (found[kind][-1] for kind in ("values", "samples"))
+    return " / ".join(
+        f"{each['n']}: {each['ratio']:.2f}x ({each['processor_ratio']:.2f}x)"
+        for each in last
+    )
 
 
 def _peak(found: Found) -> str:
@@ -163,10 +170,10 @@ ROWS = (
     ),
     Row(
         "5 values / 16 noise samples in one pass, 3D",
-        "5 / 16 plain runs",
+        "as many runs of the same, one by one",
         "1.4x / 1.5x",
         "1.8x / 2x",
-        "values",
+        "shared_passes",
         "",
         _values,
     ),
@@ -264,7 +271,7 @@ def lines_of(runs: Mapping[str, Found]) -> Iterator[str]:
     yield ""
     yield "| run | command | machine |"
     yield "|---|---|---|"
-    shown = {row.run for row in measured} | ({"scaling"} & runs.keys())
+    shown = {row.run for row in measured} | (CURVES & runs.keys())
     for name in sorted(shown):
         run = runs[name]
         yield f"| {name} | `{run['command']}` | {_machine(run)} |"
@@ -276,7 +283,7 @@ def lines_of(runs: Mapping[str, Found]) -> Iterator[str]:
         for row in left:
             how = f"`{row.command}`" if row.command else "no script yet"
             yield f"- {row.what}: {how}"
-    if {"scaling", "values"} & runs.keys():
+    if CURVES & runs.keys():
         yield ""
         yield f"![How time and memory grow]({PICTURE})"
 

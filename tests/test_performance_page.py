@@ -79,7 +79,14 @@ def test_curves_are_drawn_of_what_was_measured(tmp_path: Path) -> None:
         for n in (96, 192)
     ]
     figures = {"longer": points, "larger": points, "overlap": points}
-    runs = {"scaling": json.loads(json.dumps(run(figures)))}
+    passes = [
+        {"n": n, "together_s": 1.0, "alone_s": n, "ratio": n, "processor_ratio": n}
+        for n in (1, 5)
+    ]
+    shared = run({"values": passes, "samples": passes})
+    runs = {"shared_passes": shared, "scaling": json.loads(json.dumps(run(figures)))}
     page.write(tmp_path, runs)
     assert (tmp_path / page.PICTURE).stat().st_size > 5000
-    assert f"({page.PICTURE})" in (tmp_path / page.PAGE).read_text("utf-8")
+    text = (tmp_path / page.PAGE).read_text("utf-8")
+    assert f"({page.PICTURE})" in text
+    assert "| 5: 5.00x (5.00x) / 5: 5.00x (5.00x) |" in text
