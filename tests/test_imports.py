@@ -12,7 +12,9 @@ from places import REPOSITORY
 import napari_dmoe
 
 WINDOW = ("napari", "qtpy", "PyQt6", "PySide6", "superqt", "magicgui")
-HEAVY = ("torch", "monai", *WINDOW)
+SLOW = ("scipy.ndimage", "scipy.spatial", "skimage", "matplotlib")
+"""Together they take half as long to import as torch."""
+HEAVY = ("torch", "monai", *SLOW, *WINDOW)
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -50,12 +52,46 @@ from napari_dmoe.models.checkpoint import load_checkpoint
 import numpy as np
 segment(load_checkpoint({model!r}), np.zeros((32, 32), np.uint8))
 """
+    tidying = {"scipy.ndimage", "scipy.spatial"}
+    assert loaded_after(statement) - tidying == {"torch"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["--help"], set()),
+        (["segment", "--help"], set()),
+        (["inspect", "skin-isic2017"], {"torch"}),
+        (["inspect", "pelvis-phantom"], {"torch"}),
+    ],
+)
+def test_a_command_waits_for_nothing_that_it_does_not_need(
+    arguments: list[str], needed: set[str]
+) -> None:
+    statement = f"""
+import contextlib, io, sys
+from napari_dmoe.cli import main
+sys.argv = ["napari-dmoe", *{arguments}]
+with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+    main()
+assert len(said.getvalue()) > 200
+"""
+    assert loaded_after(statement) == needed
+
+
+def test_a_first_mask_waits_for_no_package_but_torch() -> None:
+    statement = """
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.models.checkpoint import load_checkpoint
+import numpy as np
+segment(load_checkpoint("pelvis-phantom"), np.zeros((40, 40, 40), np.int16))
+"""
     assert loaded_after(statement) == {"torch"}
 
 
 def test_core_loads_neither_napari_nor_qt() -> None:
     everything = "import napari_dmoe as d\nfor n in d.__all__: getattr(d, n)"
-    assert loaded_after(everything) <= {"torch", "monai"}
+    assert loaded_after(everything) <= {"torch", "monai", *SLOW}
 
 
 def test_a_headless_installation_draws_in_no_window() -> None:

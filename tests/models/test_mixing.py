@@ -99,6 +99,14 @@ def test_gradients_are_those_of_finite_differences(dropout: float, top_k: int) -
     assert torch.autograd.gradcheck(mixture, inputs)
 
 
+@pytest.mark.parametrize(("width", "hidden", "n_parts"), [(768, 3072, 1), (24, 96, 4)])
+def test_rows_are_split_only_where_weights_are_small_beside_them(
+    width: int, hidden: int, n_parts: int
+) -> None:
+    weights = torch.empty(1, hidden, width, device="meta")
+    assert len(list(mixing._spans([n_parts * 1300], weights))) == n_parts
+
+
 def test_experts_that_nobody_asks_get_no_gradient() -> None:
     weights = weights_of()
     tokens, gates, chosen = routed(40, weights)

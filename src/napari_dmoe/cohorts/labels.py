@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.places import on_voxels
@@ -140,7 +140,7 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
             f"case {case.id}: the labels have {values.shape} pixels, but the image has "
             f"{shape}, and where they lie is not stated for both"
         )
-    placed: Labels = ndimage.affine_transform(
+    placed: Labels = scipy.ndimage.affine_transform(
         values.astype(np.int64),
         np.linalg.solve(
             _in_mm(labels, of_labels, axes), _in_mm(case.image, of_image, axes)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Keep = Literal["all", "largest"]
 
@@ -95,7 +95,7 @@ def tidied(labels: Labels, *, keep: Keep, fill: bool) -> Tidied:
 
 def largest_part(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest connected part of a plane (H, W), the first of equal ones."""
-    parts, n = ndimage.label(found, _AROUND)
+    parts, n = scipy.ndimage.label(found, _AROUND)
     return found if n < 2 else parts == _largest(parts)
 
 
@@ -114,7 +114,7 @@ def _box(found: NDArray[np.bool_]) -> tuple[slice, slice] | None:
 
 def _keep_largest(own: Labels) -> tuple[int, int]:
     """Leave the largest part; return how many pixels and parts went."""
-    parts, n = ndimage.label(own != 0, _AROUND)
+    parts, n = scipy.ndimage.label(own != 0, _AROUND)
     if n < 2:
         return 0, 0
     gone = (parts != 0) & (parts != _largest(parts))
@@ -126,7 +126,7 @@ def _join_islands(own: Labels) -> int:
     """Give each class's smaller parts the class that encloses them."""
     n_joined = 0
     for label in np.unique(own)[1:]:
-        parts, n = ndimage.label(own == label, _AROUND)
+        parts, n = scipy.ndimage.label(own == label, _AROUND)
         if n < 2:
             continue
         largest = _largest(parts)
@@ -140,7 +140,7 @@ def _join_islands(own: Labels) -> int:
 
 def _fill_holes(own: Labels) -> int:
     """Give enclosed background the class around it; the edge is not enclosed."""
-    parts, _ = ndimage.label(own == 0)
+    parts, _ = scipy.ndimage.label(own == 0)
     outside, n_filled = parts[0, 0], 0
     for number, part, near in _each(parts):
         if number != outside:
@@ -154,14 +154,14 @@ def _each(
     parts: NDArray[np.integer],
 ) -> Iterator[tuple[int, NDArray[np.bool_], tuple[slice, slice]]]:
     """Yield the number of each part, and its pixels in a box with room around it."""
-    for number, found in enumerate(ndimage.find_objects(parts), 1):
+    for number, found in enumerate(scipy.ndimage.find_objects(parts), 1):
         near = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in found)
         yield number, parts[near] == number, (near[0], near[1])
 
 
 def _border(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the pixels around a part, corners included."""
-    return np.asarray(ndimage.binary_dilation(part, _AROUND)) & ~part
+    return np.asarray(scipy.ndimage.binary_dilation(part, _AROUND)) & ~part
 
 
 def _commonest(labels: Labels) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.progress import Pulse, no_pulse
@@ -34,7 +34,7 @@ def cubic_plane(
         values = _spline_coefficients(values, axis, pulse)
     pulse()
     factors = [m / n for m, n in zip(shape, values.shape, strict=True)]
-    zoomed = ndimage.zoom(values, factors, order=3, prefilter=False)
+    zoomed = scipy.ndimage.zoom(values, factors, order=3, prefilter=False)
     return np.asarray(zoomed, np.float64)
 
 
@@ -176,7 +176,7 @@ def _spline_coefficients(
     made = np.empty(values.shape, np.float64)
     for lines in _slabs_across(values, axis):
         pulse()
-        ndimage.spline_filter1d(values[lines], 3, axis, output=made[lines])
+        scipy.ndimage.spline_filter1d(values[lines], 3, axis, output=made[lines])
     return made
 
 
@@ -187,7 +187,7 @@ def _smoothed(
     made = np.empty(values.shape, values.dtype)
     for slab in _slabs_across(values, axis):
         pulse()
-        ndimage.gaussian_filter1d(
+        scipy.ndimage.gaussian_filter1d(
             values[slab], sigma, axis, output=made[slab], mode="nearest"
         )
     return made

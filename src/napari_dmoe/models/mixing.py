@@ -261,8 +261,14 @@ def mix_paired(
 def _spans(
     counts: list[int], w_in: Tensor, *, together: int = 1
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield parts of sorted rows whose hidden features fit into a core's own cache."""
-    most = _HIDDEN_BYTES // (w_in.element_size() * together * w_in.shape[1])
+    """Yield parts of sorted rows whose hidden features fit into a core's own cache.
+
+    Nothing is gained by that where an expert's weights are larger than they: each part
+    would read them anew.
+    """
+    _, hidden, width = w_in.shape
+    most = _HIDDEN_BYTES // (w_in.element_size() * together * hidden)
+    most = max(most, 2 * width)
     return spans(counts, most=max(most // _STEP * _STEP, _STEP), step=_STEP)
 
 

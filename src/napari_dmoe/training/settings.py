@@ -106,7 +106,7 @@ class TrainSettings(Stated):
     mixed_precision: bool = option(
         False,
         "Mixed precision",
-        "16-bit floats where they do no harm; on cuda and mps only",
+        "16-bit floats where they do no harm; on CUDA devices that have them",
     )
     train: str = option(
         "everything",

@@ -101,10 +101,9 @@ def look_around() -> Surroundings:
 
 
 def warm_up() -> None:
-    """Import what takes long and is needed later: for plots, and for volumes."""
+    """Import what takes long and is needed later: for plots and outlines."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
-    import monai.data.utils  # noqa: F401
     import skimage.segmentation  # noqa: F401
 
 

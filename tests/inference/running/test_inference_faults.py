@@ -37,6 +37,7 @@ from napari_dmoe.inference.running.devices import (
     DeviceError,
     choose_device,
     is_out_of_memory,
+    mixes_precision,
 )
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.segment import segment
@@ -180,6 +181,20 @@ def test_other_errors_are_not_taken_for_memory(
     monkeypatch.setattr("napari_dmoe.imaging.pixels.read_part", fails)
     with pytest.raises(RuntimeError, match=r"^shapes differ$"):
         segment(race, np.zeros((20, 24)), ASIAN)
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_precision_is_mixed_by_cuda_alone_where_it_has_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: has_it
+    )
+    assert [mixes_precision(name) for name in ("cuda:1", "mps", "cpu")] == [
+        has_it,
+        False,
+        False,
+    ]
 
 
 def test_without_a_gpu_the_cpu_is_used_and_recorded(

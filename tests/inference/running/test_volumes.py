@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import sliding_window_inference
 from places import DATA
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.sums import SlabMeans, whole_gates
-from napari_dmoe.inference.running.windows import Tokens, Windows
+from napari_dmoe.inference.running.windows import Tokens, Windows, n_windows
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled, Progress
@@ -125,6 +126,20 @@ def test_labels_come_back_through_flips() -> None:
     grid = Grid((3, 1, 2), (2, 0, 1), (-1, 1, -1))
     labels = restore_labels(scores, grid, (3, 1, 2))
     assert np.argwhere(labels).tolist() == [[2, 0, 1]]
+
+
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("shape", [(32, 32, 64), (33, 40, 70), (96, 95, 129)])
+def test_places_and_weights_are_monais(shape: tuple[int, ...], overlap: float) -> None:
+    steps = [
+        p if p == n else max(1, int(p * (1 - overlap)))
+        for n, p in zip(shape, PATCH, strict=True)
+    ]
+    windows = Windows(shape, PATCH, overlap)
+    assert windows.places == dense_patch_slices(shape, PATCH, steps)
+    assert len(windows) == n_windows(shape, PATCH, overlap)
+    monais = compute_importance_map(PATCH, mode="gaussian", sigma_scale=0.125)
+    assert torch.equal(windows.weights, monais)
 
 
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.5, 0.9])

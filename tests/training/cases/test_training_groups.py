@@ -271,6 +271,6 @@ def test_settings_that_do_not_fit_the_model_are_refused() -> None:
     )
     mixed = PLAIN.model_copy(update={"mixed_precision": True})
     assert (
-        "mixed precision is for cuda"
+        "mixed precision is for CUDA devices with bfloat16, which cpu is not"
         in fit(tiny_model(), squares(), settings=mixed).notices[0]
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.imaging.label_values import counted, not_classes
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
@@ -158,9 +158,9 @@ def flipping_regions(
     for place, axis in enumerate(frame.axes):
         if axis not in SPATIAL_AXES:
             structure[(slice(None),) * place + ([0, 2],)] = False
-    numbered, n = ndimage.label(votes.is_split, structure)
+    numbered, n = scipy.ndimage.label(votes.is_split, structure)
     sizes = np.bincount(numbered.ravel(), minlength=n + 1)[1:]
-    boxes = ndimage.find_objects(numbered)
+    boxes = scipy.ndimage.find_objects(numbered)
     order = np.argsort(-sizes, kind="stable")[:MOST_REGIONS]
     regions = []
     for index in order:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 Mask = NDArray[np.bool_]
 Distances = NDArray[np.float64]
@@ -84,7 +83,7 @@ def surface_distances(
     MedPy, ``medpy.metric.binary``, with connectivity 1.
     """
     # Nothing outside of the box around both masks changes a distance.
-    (around,) = ndimage.find_objects((first | second).astype(np.uint8))
+    (around,) = scipy.ndimage.find_objects((first | second).astype(np.uint8))
     sides = np.ones(first.ndim) if spacing is None else np.asarray(spacing, np.float64)
     ours, theirs = (np.argwhere(_surface(m[around])) * sides for m in (first, second))
     return _nearest(ours, theirs), _nearest(theirs, ours)
@@ -107,5 +106,5 @@ def _nearest(points: Distances, others: Distances) -> Distances:
     A surface has few points, so that a tree is several times as fast as a map of the
     distance of every pixel.
     """
-    distances, _ = KDTree(others, balanced_tree=False).query(points)
+    distances, _ = scipy.spatial.KDTree(others, balanced_tree=False).query(points)
     return np.asarray(distances, np.float64)

@@ -104,6 +104,17 @@ def _why_broken(device: torch.device) -> str:
     return "" if is_right else "it computes wrong numbers"
 
 
+def mixes_precision(device: str | torch.device) -> bool:
+    """Say whether a device gains by computing in bfloat16 where that does no harm.
+
+    CUDA does, from the generation on that has it in hardware. A processor gains nothing
+    and MPS lacks some operations in it: both compute in 32 bits. Routers do everywhere.
+    """
+    if torch.device(device).type != "cuda":
+        return False
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".")[:_LONGEST_REASON]

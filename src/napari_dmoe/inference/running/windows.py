@@ -7,6 +7,7 @@ each window's answer, so that its middle counts most.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,9 +27,25 @@ def n_windows(shape: Sequence[int], patch: Sequence[int], overlap: float) -> int
     """Return how many :class:`Windows` a volume has."""
     n = 1
     for size, side in zip(shape, patch, strict=True):
-        step = max(1, int(side * (1 - overlap)))
-        n *= 1 + -(-max(0, size - side) // step)
+        n *= len(_starts(max(size, side), side, overlap))
     return n
+
+
+def _starts(size: int, side: int, overlap: float) -> list[int]:
+    """Return where the windows begin along an axis that is at least as long as one."""
+    step = max(1, int(side * (1 - overlap)))
+    n = 1 + -(-(size - side) // step)
+    return [min(i * step, size - side) for i in range(n)]
+
+
+def _gaussian(patch: Sequence[int]) -> Tensor:
+    """Return the weight of each voxel of a window, in (0, 1]."""
+    weights = torch.ones(())
+    for side in patch:
+        at = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
+        along = torch.exp(at**2 / (-2 * (_SIGMA_SCALE * side) ** 2))
+        weights = weights.unsqueeze(-1) * along
+    return weights.clamp_min(_LEAST_WEIGHT)
 
 
 class Windows:
@@ -41,29 +58,21 @@ class Windows:
     def __init__(
         self, shape: Sequence[int], patch: Sequence[int], overlap: float
     ) -> None:
-        from monai.data.utils import (  # with the first volume: it takes seconds
-            compute_importance_map,
-            dense_patch_slices,
-        )
-
         self.patch = tuple(patch)
         missing = [max(0, p - n) for n, p in zip(shape, patch, strict=True)]
         self.before = tuple(m // 2 for m in missing)
         """Voxels of padding before the volume, along each axis."""
         self.shape = tuple(shape)
         padded = tuple(n + m for n, m in zip(shape, missing, strict=True))
-        step = [
-            p if p == n else max(1, int(p * (1 - overlap)))
-            for n, p in zip(padded, self.patch, strict=True)
+        starts = [
+            _starts(n, p, overlap) for n, p in zip(padded, self.patch, strict=True)
         ]
-        self.places: list[tuple[slice, ...]] = dense_patch_slices(
-            padded, self.patch, step
-        )
+        self.places: list[tuple[slice, ...]] = [
+            tuple(slice(s, s + p) for s, p in zip(each, self.patch, strict=True))
+            for each in itertools.product(*starts)
+        ]
         """Each window's place in the padded volume."""
-        weights = compute_importance_map(
-            self.patch, mode="gaussian", sigma_scale=_SIGMA_SCALE, dtype=torch.float32
-        )
-        self.weights: Tensor = weights.clamp_min(_LEAST_WEIGHT)
+        self.weights = _gaussian(self.patch)
         """Weight of each voxel of a window, in (0, 1]."""
         self.axis = int(np.argmax(self.shape))
         """The longest axis, along which the volume is gone through."""

@@ -12,16 +12,25 @@ from napari_dmoe.training.settings import TrainSettings
 POLY_POWER = 0.9
 """As published."""
 
+_FUSED = ("cpu", "cuda")
+"""Devices where the whole step is one operation."""
+
 
 def optimiser_of(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return the optimiser of what a network trains."""
+    """Return the optimiser of what a network trains.
+
+    Each number is read and written once, where torch has a step in one piece for the
+    device: of 130 million, the usual dozen passes take as long as the network does.
+    """
     named = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    is_fused = all(p.device.type in _FUSED for p in named.values())
     if settings.optimiser == "sgd":
         return torch.optim.SGD(
             named.values(),
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
+            fused=is_fused,
         )
     # Weight decay is kept off biases, norms and positions, which it only harms.
     decayed = [
@@ -36,6 +45,7 @@ def optimiser_of(network: nn.Module, settings: TrainSettings) -> torch.optim.Opt
             for names, decay in ((decayed, settings.weight_decay), (rest, 0.0))
         ],
         lr=settings.learning_rate,
+        fused=is_fused,
     )
 
 

@@ -16,7 +16,7 @@ from napari_dmoe.evaluation.groups.membership import (
     crossed,
     groups_of,
 )
-from napari_dmoe.inference.running.devices import choose_device
+from napari_dmoe.inference.running.devices import choose_device, mixes_precision
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
@@ -270,6 +270,9 @@ def _notices(
     ]
     if settings.patience is not None and not is_measured:
         notices.append("nothing is held out, so that training cannot stop early")
-    if settings.mixed_precision and settings.device == "cpu":
-        notices.append("mixed precision is for cuda and mps: 32 bits are used")
+    if settings.mixed_precision and not mixes_precision(settings.device):
+        notices.append(
+            "mixed precision is for CUDA devices with bfloat16, which "
+            f"{settings.device} is not: 32 bits are used"
+        )
     return notices

@@ -9,6 +9,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
+from napari_dmoe.inference.running.devices import mixes_precision
 from napari_dmoe.training.cases.unknown_drivers import drawn_routers, mixed_routers
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.loop.history import Diverged
@@ -36,8 +37,9 @@ def take_step(
             total += float(team.total(loss.detach()))
             if not math.isfinite(total):
                 diverged(run, total, rate)
+            _count_load(run, [block[:counted] for block in out.gates])
+            del out  # the way back needs no routing, and most memory
             (loss * team.size).backward()  # the team's gradients are averaged
-        _count_load(run, [block[:counted] for block in out.gates])
     if settings.clip is not None:
         learning = [p for p in run.network.parameters() if p.requires_grad]
         norm = nn.utils.clip_grad_norm_(learning, settings.clip)
@@ -73,7 +75,7 @@ def _routers(run: Run, category: Tensor) -> Tensor:
 
 def _precision(settings: TrainSettings) -> torch.autocast:
     kind = torch.device(settings.device).type
-    is_on = settings.mixed_precision and kind != "cpu"
+    is_on = settings.mixed_precision and mixes_precision(settings.device)
     return torch.autocast(kind, torch.bfloat16, enabled=is_on)
 
 
