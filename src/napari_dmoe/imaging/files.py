@@ -99,8 +99,8 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     ----------
     path : str or path-like
         A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file; or the folder of a zarr
-        array or an OME-Zarr image, which is read only where it is needed: its finest level, or the
-        level that is named, as in ``scan.ome.zarr/2``.
+        array or an OME-Zarr image, which is read only where it is needed: its finest
+        level, or the level that is named, as in ``scan.ome.zarr/2``.
 
     Returns
     -------
