@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.running.segment import segment
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.inference.running.to_file import segment_to_file
+    from napari_dmoe.inference.running.volume_masks import FinishedSlab
     from napari_dmoe.inference.what_if.ablation import Ablation, ablate
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.routing_reading import read_routing
@@ -125,6 +126,7 @@ _HOMES = {
     "inference.results.segmentation": ("Segmentation",),
     "inference.running.settings": ("InferenceSettings",),
     "inference.running.to_file": ("segment_to_file",),
+    "inference.running.volume_masks": ("FinishedSlab",),
     "inference.what_if.sweep": ("sweep",),
     "inference.what_if.sweep_result": ("Sweep",),
     "inference.what_if.uncertainty": ("Uncertainty", "uncertainty"),
@@ -161,6 +163,7 @@ __all__ = [
     "EvaluationSettings",
     "ExpertControl",
     "FinishedError",
+    "FinishedSlab",
     "Grid",
     "ImageError",
     "ImageReadError",

@@ -17,6 +17,7 @@ from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.variants import segment_variants
+from napari_dmoe.inference.running.volume_masks import SlabHook
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
@@ -32,6 +33,7 @@ def segment(
     progress: ProgressHook | None = None,
     experts: ExpertControl | None = None,
     priors: Priors | None = None,
+    finished: SlabHook | None = None,
 ) -> Segmentation:
     """Segment an image for a patient.
 
@@ -54,6 +56,9 @@ def segment(
         Experts to mute or pin. The record says so; such a result is not ``is_plain``.
     priors : mapping of str to sequence of float, optional
         Shares of the values of unknown drivers, instead of the card's frequencies.
+    finished : callable, optional
+        Of a 3D model, called with each :class:`FinishedSlab` of the mask; one of 2D
+        has none.
 
     Returns
     -------
@@ -97,4 +102,6 @@ def segment(
     choice = choose_routers(loaded, patient, settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     hook = progress or silent
-    return next(segment_variants(loaded, image, [choice], settings, hook))
+    return next(
+        segment_variants(loaded, image, [choice], settings, hook, finished=finished)
+    )

@@ -22,6 +22,7 @@ from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.threads import on_threads, threads_for
+from napari_dmoe.inference.running.volume_masks import SlabHook
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
@@ -41,6 +42,7 @@ def segment_to_file(
     experts: ExpertControl | None = None,
     priors: Priors | None = None,
     overwrite: bool = False,
+    finished: SlabHook | None = None,
 ) -> SavedFiles:
     """Segment a volume, and write its mask slab by slab as it comes.
 
@@ -58,6 +60,8 @@ def segment_to_file(
         one volume, and labels at the source's voxels.
     overwrite : bool
         Also replace files that are no earlier result of the same image.
+    finished : callable, optional
+        Called with each :class:`FinishedSlab` of the mask, once it is written.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def segment_to_file(
         memory_told(),
         on_threads(threads_for(loaded.pass_seconds * settings.batch)),
     ):
-        run = VolumeRun(loaded, image, choice, settings, into=mask)
+        run = VolumeRun(loaded, image, choice, settings, into=mask, finished=finished)
         made = run.work(progress or silent).provenance
         write_text(partial, made.model_dump_json(indent=2) + "\n")
     return SavedFiles(path, (), None)

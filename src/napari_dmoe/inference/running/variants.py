@@ -29,6 +29,7 @@ from napari_dmoe.inference.running.shares import (
     shares_of_planes,
 )
 from napari_dmoe.inference.running.threads import on_threads, threads_for
+from napari_dmoe.inference.running.volume_masks import SlabHook
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.inference.running.waiting import with_reason
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -61,6 +62,7 @@ def segment_variants(
     at_once: int | None = None,
     words: Words | None = None,
     upright: bool = True,
+    finished: SlabHook | None = None,
 ) -> Iterator[Segmentation]:
     """Segment an image for several choices of routers, in their order.
 
@@ -82,6 +84,8 @@ def segment_variants(
     upright : bool
         Whether a 2D model sees the planes of a volume as radiologists do; records made
         before that say otherwise, and are replayed on the planes as they are stored.
+    finished : callable, optional
+        Takes the slabs of a 3D model's masks as they are finished, run after run.
 
     Yields
     ------
@@ -95,7 +99,10 @@ def segment_variants(
         for number, choice in enumerate(choices):
             part = part_of(progress, number, len(choices), words(number, number))
             with memory_told(), on_threads(n_threads):
-                result = VolumeRun(loaded, image, choice, settings).work(part)
+                of_volumes = VolumeRun(
+                    loaded, image, choice, settings, finished=finished
+                )
+                result = of_volumes.work(part)
             yield result
         return
     size = at_once or len(choices)

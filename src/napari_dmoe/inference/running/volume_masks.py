@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.tiff.writing import MappedMask
-from napari_dmoe.inference.running.drawing import DrawnSlab
+from napari_dmoe.inference.running.drawing import DrawnSlab, Place
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.progress import Progress, Pulse
+
+
+@dataclass(frozen=True)
+class FinishedSlab:
+    """A part of a mask that will not change any more, told while a run goes on."""
+
+    place: Place
+    """Where it lies in the mask: a slice for each of the mask's axes, which are those
+    of the source without channels. A volume of several is one step of the others."""
+    labels: NDArray[np.uint8]
+    """Its classes, along the same axes."""
+
+
+SlabHook = Callable[[FinishedSlab], None]
+"""Takes the slabs of a mask as they are finished, each voxel once, one call at a time,
+from a thread of the run, which may be another than the caller's. What it raises ends
+the run."""
+
+Drawn = Callable[[int, Place, NDArray[np.uint8]], None]
+"""Takes the number of a volume, a place in it, and the classes (d, h, w) there."""
 
 
 class VolumeMasks:
@@ -28,6 +49,8 @@ class VolumeMasks:
     into : MappedMask, optional
         Where the mask of a single volume is drawn, and nothing else is then; by default
         everything that the settings ask for is drawn in memory.
+    told : callable, optional
+        Takes each part of the masks once it is drawn.
     """
 
     def __init__(
@@ -37,8 +60,9 @@ class VolumeMasks:
         shape: Sequence[int],
         *,
         into: MappedMask | None = None,
+        told: Drawn | None = None,
     ) -> None:
-        self._forward, self._into = forward, into
+        self._forward, self._into, self._told = forward, into, told
         self.shape = tuple(shape)
         """Shape of what is drawn of each volume."""
         n_values, size = len(forward.choice.categories), (n_volumes, *shape)
@@ -65,6 +89,7 @@ class VolumeMasks:
         scores = slab.scores
         place: Any = (number, *slab.place)
         mixed = self._forward.mixed(scores)
+        drawn = np.zeros(slab.shape if self.is_blank else 0, np.uint8)
         if not self.is_blank:
             drawn = slab.labels(mixed, progress=beat)
             if self._into is None:
@@ -76,3 +101,5 @@ class VolumeMasks:
         if self.probabilities is not None:
             maps = self._forward.as_probabilities(mixed)
             self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)
+        if self._told is not None:
+            self._told(number, slab.place, drawn)

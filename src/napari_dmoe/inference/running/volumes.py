@@ -28,7 +28,7 @@ from napari_dmoe.imaging.volumes import (
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.inference.running.drawing import Drawing, of_itself
+from napari_dmoe.inference.running.drawing import Drawing, Place, of_itself
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
@@ -42,7 +42,12 @@ from napari_dmoe.inference.running.shares import (
 )
 from napari_dmoe.inference.running.slab_inputs import SlabInputs
 from napari_dmoe.inference.running.sums import SlabMeans
-from napari_dmoe.inference.running.volume_masks import VolumeMasks
+from napari_dmoe.inference.running.volume_masks import (
+    Drawn,
+    FinishedSlab,
+    SlabHook,
+    VolumeMasks,
+)
 from napari_dmoe.inference.running.volume_needs import (
     VolumeNeeds,
     needs_of_volumes,
@@ -76,7 +81,8 @@ FOR_PLANES = (
 class VolumeRun:
     """One call of :func:`segment`: volumes in, results out.
 
-    `into` takes the mask of a single volume; nothing else is kept then.
+    `into` takes the mask of a single volume; nothing else is kept then. `finished` is
+    told of each slab of the masks that is done.
     """
 
     def __init__(
@@ -87,9 +93,10 @@ class VolumeRun:
         settings: InferenceSettings,
         *,
         into: MappedMask | None = None,
+        finished: SlabHook | None = None,
     ) -> None:
         self.loaded, self.settings = loaded, settings
-        self._into = into
+        self._into, self._finished = into, finished
         self.volumes = Frames(image, VOLUME_AXES)
         if not isinstance(loaded.preprocessing, VolumePreprocessing):
             raise ImageError("the model's card states no preprocessing of volumes")
@@ -112,7 +119,8 @@ class VolumeRun:
         n, shape = len(self.volumes), self.volumes.frame_shape
         if self.settings.scored_at == "network":
             shape = model_shape(self.volumes[0], self.preprocessing)
-        masks = VolumeMasks(self.forward, n, shape, into=self._into)
+        told = self._teller()
+        masks = VolumeMasks(self.forward, n, shape, into=self._into, told=told)
         window, progress = self._window_of_all(progress)
         for number in range(n):
             part, image = part_of(progress, number, n), self.volumes[number]
@@ -204,6 +212,25 @@ class VolumeRun:
             done += len(chunk)
         means.end()
         self.routing.end(self.grid)
+
+    def _teller(self) -> Drawn | None:
+        """Return what tells of parts of the masks as they lie in the result."""
+        finished, volumes = self._finished, self.volumes
+        if finished is None:
+            return None
+        axes = (*volumes.axes, *VOLUME_AXES)
+        stored = source_axes(volumes.image.axes)
+
+        def tell(number: int, place: Place, labels: NDArray[np.uint8]) -> None:
+            of_volume = np.unravel_index(number, volumes.shape or (1,))
+            steps = zip(volumes.axes, map(int, of_volume), strict=False)
+            parts = {axis: slice(i, i + 1) for axis, i in steps}
+            parts |= dict(zip(VOLUME_AXES, place, strict=True))
+            own = labels.reshape(*(1,) * len(volumes.axes), *labels.shape)
+            where = tuple(parts[axis] for axis in stored)
+            finished(FinishedSlab(where, transposed(own, axes, stored)))
+
+        return tell
 
     def _say(self, progress: ProgressHook, before: int, n_rows: int, n: int) -> None:
         """Tell how many rows of a volume's n windows are done, and let Stop act.
