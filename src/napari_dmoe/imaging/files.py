@@ -1,4 +1,4 @@
-"""Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
+"""Image files in and out: PNG, JPEG, BMP, TIFF, NIfTI and zarr in, TIFF out.
 
 What a kind of file needs stands in a file of its own; this is where they are had from.
 """
@@ -10,7 +10,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
+from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES, is_zarr
+from napari_dmoe.imaging.ome_zarr.reading import read_zarr
 from napari_dmoe.imaging.pictures.reading import read_picture
 from napari_dmoe.imaging.pictures.signatures import named_format, true_format
 from napari_dmoe.imaging.spatial import (
@@ -41,8 +44,9 @@ def image_suffix(path: Path) -> str:
 def suffix_of(name: str) -> str:
     """Return the same of a name alone, as paths are slow to make of very many."""
     lower = name.lower()
-    if lower.endswith(".nii.gz"):
-        return ".nii.gz"
+    for longer in (".nii.gz", ".ome.zarr"):
+        if lower.endswith(longer):
+            return longer
     place = lower.rfind(".")
     return lower[place:] if 0 < place < len(lower) - 1 else ""
 
@@ -88,7 +92,9 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF or NIfTI file.
+        A PNG, JPEG, BMP, TIFF or NIfTI file; or the folder of a zarr array or an
+        OME-Zarr image, which is read only where it is needed: its finest level, or the
+        level that is named, as in ``scan.ome.zarr/2``.
 
     Returns
     -------
@@ -115,12 +121,12 @@ def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF or NIfTI file.
+        A PNG, JPEG, BMP, TIFF or NIfTI file, or a zarr array or OME-Zarr image.
 
     Returns
     -------
     SpatialImage
-        Without a channel axis, except where colours differ.
+        In memory. Without a channel axis, except where colours differ.
 
     Raises
     ------
@@ -138,6 +144,11 @@ def refuse_no_image(path: Path) -> None:
     ImageReadError
         For such a path.
     """
+    if image_suffix(path) in ZARR_SUFFIXES and not is_zarr(path):
+        there = "no zarr array or group" if path.exists() else "there is no such file"
+        raise ImageReadError(f"{path.name}: {there}")
+    if is_zarr(path):
+        return
     if image_suffix(path) not in IMAGE_SUFFIXES:
         raise ImageReadError(
             f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}"
@@ -147,6 +158,9 @@ def refuse_no_image(path: Path) -> None:
 
 
 def _read(path: Path, *, as_labels: bool) -> SpatialImage:
+    if is_zarr(path):
+        image = read_zarr(path)
+        return replace(image, data=in_memory(image.data)) if as_labels else image
     refuse_no_image(path)
     suffix = image_suffix(path)
     try:

@@ -222,6 +222,11 @@ class ModelVolume:
         return own_window(self._known.thinned(), *ends)
 
     @property
+    def checksum(self) -> str:
+        """What tells its numbers from those of other volumes."""
+        return f"{self._known.checksum:08x}"
+
+    @property
     def is_kept(self) -> bool:
         """Whether slabs are parts of what is in memory."""
         return self._kept is not None

@@ -231,15 +231,16 @@ def test_routing_that_is_not_kept_is_averaged(
 
 
 def test_a_run_into_a_file_keeps_no_routing(unet: LoadedModel, tmp_path: Path) -> None:
-    results = []
-    real = VolumeRun.work
+    kept = []
+    real = VolumeRun.to_disk
 
-    def work(self: VolumeRun, progress: object) -> object:
-        results.append(real(self, progress))
-        return results[0]
+    def to_disk(self: VolumeRun, progress: object) -> object:
+        made = real(self, progress)
+        kept.extend(self.routing.stages())
+        return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VolumeRun, "work", work)
+        patch.setattr(VolumeRun, "to_disk", to_disk)
         segment_to_file(tmp_path, "a", unet, scan(), Patient(), settings=ON_CPU)
-    assert results[0].routing is None
-    assert results[0].by_value == {}
+    assert kept
+    assert {gates.shape[2] for gates in kept} == {1}

@@ -6,11 +6,11 @@ the resolution tags repeat them for other programs.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
 from napari_dmoe.imaging.units import millimetres
+from napari_dmoe.progress import Pulse, no_pulse
 
 _BYTES_AT_ONCE = 2**24
+_PIXELS_AT_ONCE = 2**24
 
 
 def write_tiff(
@@ -64,62 +66,99 @@ def write_tiff(
         tifffile.imwrite(partial, data, compression="zlib", **options)
 
 
-class MappedMask:
-    """A volume's mask in a file, which is not held in memory."""
+class TiffMask:
+    """A volume's mask in a TIFF that is not compressed, and so can be written in parts.
 
-    def __init__(self, mask: NDArray[np.uint32], axes: Sequence[str]) -> None:
-        self._mask: NDArray[np.uint32] | None = mask
-        self._order = [axes.index(axis) for axis in SPATIAL_AXES]
+    It is mapped a piece at a time: what stays mapped counts as memory of the process.
+    All places are along z, y and x, whatever the order in the file is.
 
-    @property
-    def stored(self) -> NDArray[Any]:
-        """The mask along the axes of the file; nobody may keep it."""
-        if self._mask is None:
-            raise ValueError("the file of this mask is closed")
-        return self._mask
+    Parameters
+    ----------
+    path : Path
+        A file that :func:`empty_mask` has made.
+    axes : sequence of str
+        Axes of the file: z, y and x in any order.
+    """
 
-    def __setitem__(self, place: tuple[slice, ...], labels: NDArray[Any]) -> None:
-        """Write the labels (d, h, w) of a part; `place` is along z, y and x."""
-        self.stored.transpose(self._order)[place] = labels
+    def __init__(self, path: Path, axes: Sequence[str]) -> None:
+        found = tifffile.memmap(path, mode="r")
+        self._path, self._shape = path, found.shape
+        self._dtype, self._offset = found.dtype, found.offset
+        self._order = tuple(axes.index(axis) for axis in SPATIAL_AXES)
+        self._stored = tuple(SPATIAL_AXES.index(axis) for axis in axes)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._mask = None
+    def write(self, place: Sequence[slice], labels: NDArray[Any]) -> None:
+        """Write the labels (d, h, w) of a part."""
+        stored = labels.transpose(self._stored)
+        for where, own in self._pieces(place):
+            self._mapped("r+")[where] = stored[own]
+
+    def read(self, place: Sequence[slice]) -> NDArray[np.uint8]:
+        """Return the labels (d, h, w) of a part."""
+        shape = tuple(place[axis].stop - place[axis].start for axis in self._stored)
+        made = np.empty(shape, np.uint8)
+        for where, own in self._pieces(place):
+            made[own] = self._mapped("r")[where]
+        return made.transpose(self._order)
+
+    def finish(self, pulse: Pulse = no_pulse) -> None:
+        """Do what is left to be done when all parts are written: nothing."""
+
+    def rows(self, axis: int) -> int:
+        """Return how many planes across an axis are best written together."""
+        a_plane = math.prod(self._shape) // int(self._shape[self._order[axis]])
+        return int(max(1, _PIXELS_AT_ONCE // a_plane))
+
+    def _mapped(self, mode: Literal["r", "r+"]) -> NDArray[Any]:
+        path, shape = self._path, self._shape
+        return np.memmap(path, self._dtype, mode, self._offset, shape)
+
+    def _pieces(
+        self, place: Sequence[slice]
+    ) -> Iterator[tuple[tuple[slice, ...], slice]]:
+        """Yield parts of a place as they lie in the file, and in the place."""
+        first, *others = (place[axis] for axis in self._stored)
+        a_row = self._dtype.itemsize * math.prod(self._shape[1:])
+        step = max(1, _BYTES_AT_ONCE // a_row)
+        for begin in range(first.start, first.stop, step):
+            rows = slice(begin, min(begin + step, first.stop))
+            yield (
+                (rows, *others),
+                slice(rows.start - first.start, rows.stop - first.start),
+            )
 
 
-@contextmanager
-def mapped_mask(
-    path: str | os.PathLike[str],
+def empty_mask(
+    path: Path,
     shape: Sequence[int],
     *,
     axes: Sequence[str],
     classes: Sequence[str],
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
-) -> Iterator[MappedMask]:
-    """Lend a mask of 0 that is a TIFF on the disk when the block ends well.
+    wanted: Path | None = None,
+) -> None:
+    """Make a mask of 0 that :class:`TiffMask` can write.
 
-    It is not compressed; else it is as :func:`write_tiff` writes it. `shape` is along
-    `axes`, which are z, y and x in any order.
+    It is not compressed; else it is as :func:`write_tiff` writes it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    shape, axes, classes, spacing, unit
+        As :func:`write_tiff` takes them; `axes` are z, y and x in any order.
+    wanted : Path, optional
+        The file that it will be, for messages.
 
     Raises
     ------
     OSError
-        When the file cannot be written, or the disk has no room for all of it, before
-        anything is lent. Nothing is left behind.
+        When it cannot be written, or the disk has no room for all of it.
     """
-    shape = tuple(shape)
-    options = _options(shape, axes, spacing, unit, classes)
-    target = Path(path)
-    with atomic_path(target) as partial:
-        made = tifffile.memmap(partial, shape=shape, dtype=np.uint32, **options)
-        mask = MappedMask(made, axes)
-        del made
-        try:
-            _reserve(partial, target)
-            yield mask
-        finally:
-            mask.close()
+    options = _options(tuple(shape), axes, spacing, unit, classes)
+    tifffile.memmap(path, shape=tuple(shape), dtype=np.uint32, **options)
+    _reserve(path, wanted or path)
 
 
 def _reserve(partial: Path, target: Path) -> None:

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from napari_dmoe.imaging.files import image_stem, read_image
+from napari_dmoe.imaging.files import (
+    LABELS,
+    TIFF_SUFFIXES,
+    image_stem,
+    read_image,
+    stated_classes,
+)
+from napari_dmoe.imaging.ome_zarr.library import is_zarr
+from napari_dmoe.imaging.ome_zarr.reading import labels_sha256_of
 from napari_dmoe.inference.results.provenance import ImageRecord
 from napari_dmoe.inference.results.sidecars import (
     images_in,
@@ -63,7 +72,7 @@ def obstacle(path: Path, image: ImageRecord | None, *, overwrite: bool = False) 
     """Say why a file may not be replaced; nothing where it may, or is not there."""
     if not os.path.lexists(path):
         return ""
-    if path.is_dir():
+    if path.is_dir() and not is_zarr(path):
         return f"{path} is a folder: choose another output folder"
     if overwrite:
         return ""
@@ -93,15 +102,26 @@ def is_painted(mask: Path) -> bool:
     Of other files, whose records hold no hash of them, it is not known.
     """
     record = recorded(mask)
-    if not image_stem(mask).endswith(".labels") or mask.suffix == _RECORD:
+    if mask.suffix == _RECORD or not _is_mask(mask):
         return False
     if record is None or record.labels_sha256 is None:
         return record is not None and record.edited
     try:
+        if is_zarr(mask):
+            return record.edited or labels_sha256_of(mask) != record.labels_sha256
         labels = in_order_of_result(read_image(mask), record)
     except (ValueError, OSError):
         return True
     return record.edited or not is_as_run(labels, record)
+
+
+def _is_mask(path: Path) -> bool:
+    """Say whether a file is called a mask, or says that it is one."""
+    if image_stem(path).endswith(LABELS) or is_zarr(path):
+        return True
+    with suppress(ValueError, OSError):
+        return path.suffix in TIFF_SUFFIXES and bool(stated_classes(path))
+    return False
 
 
 def files_of(folder: Path, stem: str) -> Iterator[Path]:

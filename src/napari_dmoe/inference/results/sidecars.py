@@ -23,9 +23,12 @@ from napari_dmoe.imaging.files import (
 from napari_dmoe.imaging.frames import transposed
 from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
+from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 from napari_dmoe.inference.results.record_rules import impossible
+
+_SUFFIXES = (*IMAGE_SUFFIXES, *ZARR_SUFFIXES)
 
 _MOST_BYTES = 2**24
 """Larger files are no records, not even of the largest sweep."""
@@ -47,7 +50,7 @@ def new_record_path(path: Path) -> Path:
     """
     own, shared = _own(path), _shared(path)
     stem = image_stem(path)
-    others = {path.with_name(stem + suffix) for suffix in IMAGE_SUFFIXES} - {path}
+    others = {path.with_name(stem + suffix) for suffix in _SUFFIXES} - {path}
     is_foreign = shared.exists() and not images_in(shared)
     if own.exists() or is_foreign or any(other.exists() for other in others):
         return own
@@ -79,9 +82,9 @@ def is_recorded(path: Path) -> bool:
     if suffix in NIFTI_SUFFIXES and _is_record(read_record(path)):
         return True
     own, stem = _own(path), image_stem(path)
-    others = {path.with_name(stem + each) for each in IMAGE_SUFFIXES} - {path}
+    others = {path.with_name(stem + each) for each in _SUFFIXES} - {path}
     is_alone = not any(other.exists() for other in others)
-    return suffix in (*NIFTI_SUFFIXES, *TIFF_SUFFIXES) and bool(
+    return suffix in (*NIFTI_SUFFIXES, *TIFF_SUFFIXES, *ZARR_SUFFIXES) and bool(
         images_in(own) or (is_alone and images_in(_shared(path)))
     )
 

@@ -84,8 +84,19 @@ class Drawing:
         self._last: Tensor | None = None
         n = grid.shape[axis]
         where = np.clip(grid.samples_at_source(shape)[axis], 0, n - 1)
-        self._needs = np.minimum(np.floor(where).astype(int) + 1, n - 1)
-        """The last of the samples that each pixel along the axis lies between."""
+        self._behind = np.floor(where).astype(int)
+        """The first of the samples that each pixel along the axis lies between."""
+        self._needs = np.minimum(self._behind + 1, n - 1)
+        """The last of them."""
+
+    def first_needed(self, done: slice) -> int:
+        """Return the first plane of the grid that is needed for what is not done.
+
+        `done` are planes of the image along the axis; the number of the grid's planes
+        where all of them are.
+        """
+        left = np.delete(self._behind, done)
+        return int(left.min()) if len(left) else self._grid.shape[self._axis]
 
     def slab(self, first: int, scores: Tensor) -> DrawnSlab | None:
         """Return what can be drawn with the next slab, (*leading, d, h, w).

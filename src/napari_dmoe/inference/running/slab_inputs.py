@@ -29,6 +29,8 @@ class SlabInputs:
         Where the windows lie in it.
     digest : InputDigest
         Takes what the network sees, plane after plane along z.
+    begin : int
+        The first plane along the longest axis of which a window is asked for.
     pulse : callable
         Called now and then while the volume is read.
     """
@@ -39,12 +41,13 @@ class SlabInputs:
         windows: Windows,
         digest: InputDigest,
         *,
+        begin: int = 0,
         pulse: Pulse = no_pulse,
     ) -> None:
         self._volume, self._windows, self._digest = volume, windows, digest
         self._looked_at: list[Tensor] = []
         n_channels, depth, *_ = volume.shape
-        self._is_in_order = windows.axis == 0 and n_channels == 1
+        self._is_in_order = windows.axis == 0 and n_channels == 1 and not begin
         self._slab: Ring | None = None
         if volume.is_kept:
             whole = torch.from_numpy(volume.slab(0, slice(0, depth)))
@@ -52,7 +55,8 @@ class SlabInputs:
             self._looked_at, self._whole = [whole], whole
             return
         self._slab = Ring((n_channels,), windows.shape, windows.axis, windows.n_planes)
-        self._end = 0
+        self._end = begin
+        self._slab.go_on(begin)
         if not self._is_in_order:
             self._see_all(pulse)
 

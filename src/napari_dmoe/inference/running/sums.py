@@ -113,10 +113,15 @@ class SlabMeans:
         First axes of an answer: combinations of values and classes, or experts.
     told : callable
         Takes the means, plane after plane.
+    begin : int
+        The first plane that is told; not all windows on those before it come.
     """
 
-    def __init__(self, tiles: Tiles, leading: Sequence[int], told: Told) -> None:
+    def __init__(
+        self, tiles: Tiles, leading: Sequence[int], told: Told, *, begin: int = 0
+    ) -> None:
         self._tiles, self._leading, self._told = tiles, tuple(leading), told
+        self._begin, self._is_new = begin, True
         n = math.prod(leading)
         self._ring = Ring((n,), tiles.shape, tiles.axis, tiles.n_planes)
         self._covering: list[int] = []
@@ -125,7 +130,11 @@ class SlabMeans:
     def add(self, number: int, answer: Tensor) -> None:
         """Take window `number`'s answer; windows come in order along the axis."""
         place = self._tiles.place(number)
-        self._tell_before(place[self._tiles.axis].start)
+        start = place[self._tiles.axis].start
+        if self._is_new and start:  # what lies before is never told
+            self._ring.go_on(start)
+        self._is_new = False
+        self._tell_before(start)
         weights = self._tiles.weights_at(number)
         own = self._tiles.answer(number, answer).flatten(0, len(self._leading) - 1)
         for total, each in zip(self._ring.at(place), own, strict=True):
@@ -142,7 +151,7 @@ class SlabMeans:
         if end <= ring.first:
             return
         step = max(1, VOXELS_AT_ONCE * shape[axis] // math.prod(shape))
-        for begin in range(ring.first, end, step):
+        for begin in range(max(ring.first, self._begin), end, step):
             stop = min(begin + step, end)
             means = ring.between(begin, stop)
             means /= self._weights(begin, stop)

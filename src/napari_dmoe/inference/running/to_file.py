@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+from torch import nn
 
-from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
-from napari_dmoe.imaging.disk.output_names import LONGEST, output_stem
-from napari_dmoe.imaging.frames import source_axes
-from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
-from napari_dmoe.imaging.tiff.writing import mapped_mask
+from napari_dmoe.imaging.frames import Frames, source_axes
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES
-from napari_dmoe.inference.results.export import SavedFiles, sample_spacing
-from napari_dmoe.inference.results.replacing import refuse_foreign
-from napari_dmoe.inference.results.sidecars import new_record_path
+from napari_dmoe.inference.results.export import SavedFiles
+from napari_dmoe.inference.results.provenance import versions
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.devices import memory_told
-from napari_dmoe.inference.running.drivers import Priors, choose_routers
-from napari_dmoe.inference.running.recording import image_record
+from napari_dmoe.inference.running.drivers import (
+    Priors,
+    RouterChoice,
+    choose_routers,
+)
+from napari_dmoe.inference.running.mask_files import MaskFile, Written
+from napari_dmoe.inference.running.recording import control_record, image_record
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.targets import Target
 from napari_dmoe.inference.running.threads import on_threads, threads_for
-from napari_dmoe.inference.running.volume_masks import SlabHook
+from napari_dmoe.inference.running.unfinished import Unfinished
+from napari_dmoe.inference.running.volume_masks import SlabHook, teller
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
@@ -43,6 +48,8 @@ def segment_to_file(
     priors: Priors | None = None,
     overwrite: bool = False,
     finished: SlabHook | None = None,
+    resume: bool = False,
+    keep: bool = False,
 ) -> SavedFiles:
     """Segment a volume, and write its mask slab by slab as it comes.
 
@@ -54,58 +61,104 @@ def segment_to_file(
     folder : str or Path
         Where to; made where it does not exist.
     stem : str
-        Beginning of the file names; made safe for files.
+        Beginning of the file names; made safe for files. One that ends in ``.zarr``,
+        ``.ome.zarr``, ``.tif`` or ``.tiff`` is the name of the mask itself, and says
+        what it is.
     loaded, image, patient, settings, progress, experts, priors
         As :func:`napari_dmoe.inference.running.segment.segment` takes them: a 3D model,
         one volume, and labels at the source's voxels.
     overwrite : bool
-        Also replace files that are no earlier result of the same image.
+        Also replace files that are no earlier result of the same image, and begin again
+        what an interrupted run has left.
     finished : callable, optional
-        Called with each :class:`FinishedSlab` of the mask, once it is written.
+        Called with each :class:`FinishedSlab` of the mask, once it is written; first
+        with those of the run that is gone on with.
+    resume : bool
+        Go on with what an interrupted run of the same volume, model, patient and
+        settings has left, if there is any.
+    keep : bool
+        Leave what is done where this run is interrupted, to be gone on with; so does
+        one that resumes. It is in the folder ``NAME.unfinished``, ``NAME`` being the
+        mask's name.
 
     Returns
     -------
     SavedFiles
-        Where ``<stem>.labels.tif`` is; it is not compressed, so that it can be mapped
-        into memory. Its record lies beside it.
+        Where ``<stem>.labels.tif``, or the mask of the name given, is. A TIFF is not
+        compressed, so that it can be mapped into memory; an OME-Zarr image of labels
+        has chunks of 64 voxels a side, and coarser levels. The record lies beside it.
 
     Raises
     ------
     ImageError
-        For several volumes, and a model of planes; and as ``segment`` raises it.
+        For several volumes, and a model of planes; and as ``segment`` raises it. For an
+        OME-Zarr image where zarr is not installed.
     ValueError
         For settings that ask for more than a mask at the source's voxels.
     ExistingFileError
         When a file is in the way that is no earlier result of the same image, or was
-        painted on since; nothing is read.
+        painted on since; and for what an interrupted run has left that is not to be
+        gone on with, or cannot be: that of other pixels once they are read.
+    FolderError
+        When another run makes the same file, or nothing can be written there.
     OSError
-        When it cannot be written, or the disk has no room for all of it, which is found
+        When it cannot be written. Of a TIFF, that the disk has no room for it is found
         out before anything is read. No file is left half-written, whatever stops it.
     """
     settings, image = settings or InferenceSettings(), SpatialImage.of(image)
-    axes = source_axes(image.axes)
-    _refuse_more(loaded, axes, settings)
+    _refuse_more(loaded, source_axes(image.axes), settings)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     Path(folder).mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / f"{output_stem(stem, LONGEST)}.labels.tif"
-    record = new_record_path(path)
-    refuse_foreign([path, record], image_record(image), overwrite=overwrite)
-    shape = image.spatial_shape
-    spacing = sample_spacing(image, axes, Grid.identity(shape))
-    classes, unit = loaded.card.classes, image.unit
-    with (
-        mapped_mask(
-            path, shape, axes=axes, classes=classes, spacing=spacing, unit=unit
-        ) as mask,
-        atomic_path(record) as partial,
-        memory_told(),
-        on_threads(threads_for(loaded.pass_seconds * settings.batch)),
-    ):
-        run = VolumeRun(loaded, image, choice, settings, into=mask, finished=finished)
-        made = run.work(progress or silent).provenance
-        write_text(partial, made.model_dump_json(indent=2) + "\n")
-    return SavedFiles(path, (), None)
+    target = Target.of(Path(folder), stem, image, loaded.card.classes)
+    target.refuse_foreign(overwrite=overwrite)
+    run = _run_of(loaded, image, choice, settings)
+    unfinished = Unfinished(target.path, run, keep=keep or resume)
+    n_threads = threads_for(loaded.pass_seconds * settings.batch)
+    with unfinished.claimed(), memory_told(), on_threads(n_threads):
+        is_begun = unfinished.begin(resume=resume, overwrite=overwrite)
+        store = target.store(unfinished.mask, is_begun=is_begun)
+        shape = Frames(image, VOLUME_AXES).frame_shape
+        mask = MaskFile(store, shape, unfinished, written=_written(image, finished))
+        volumes = VolumeRun(loaded, image, choice, settings, into=mask)
+        target.put_in_place(unfinished, store, volumes.to_disk(progress or silent))
+    return SavedFiles(target.path, (), None)
+
+
+def _written(image: SpatialImage, finished: SlabHook | None) -> Written | None:
+    """Return what tells of rows of the mask as they lie in the result."""
+    if finished is None:
+        return None
+    tell = teller(Frames(image, VOLUME_AXES), finished)
+    return lambda place, labels: tell(0, place, labels)
+
+
+def _run_of(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    choice: RouterChoice,
+    settings: InferenceSettings,
+) -> dict[str, Any]:
+    """Return what decides a mask, by what a person calls it."""
+    control = control_record(*choice.experts[:1])
+    model = loaded.sha256 or _sha256_of(loaded.module)
+    return {
+        "model": [model, loaded.card.model_dump(mode="json")],
+        "patient": [driver.model_dump(mode="json") for driver in choice.drivers],
+        "experts": control.model_dump(mode="json") if control else None,
+        "settings": settings.model_dump(mode="json"),
+        "image": image_record(image).model_dump(mode="json"),
+        "versions of the programs": versions(),
+    }
+
+
+def _sha256_of(module: nn.Module) -> str:
+    """Return the SHA-256 of a network's numbers, of which there is no file."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().float().numpy().data)
+    return digest.hexdigest()
 
 
 def _refuse_more(

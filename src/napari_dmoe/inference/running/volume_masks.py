@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.tiff.writing import MappedMask
+from napari_dmoe.imaging.frames import Frames, source_axes, transposed
+from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.running.drawing import DrawnSlab, Place
 from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.progress import Progress, Pulse
 
 
@@ -35,6 +37,23 @@ Drawn = Callable[[int, Place, NDArray[np.uint8]], None]
 """Takes the number of a volume, a place in it, and the classes (d, h, w) there."""
 
 
+def teller(volumes: Frames, finished: SlabHook) -> Drawn:
+    """Return what tells of parts of volumes' masks as they lie in the result."""
+    axes = (*volumes.axes, *VOLUME_AXES)
+    stored = source_axes(volumes.image.axes)
+
+    def tell(number: int, place: Place, labels: NDArray[np.uint8]) -> None:
+        of_volume = np.unravel_index(number, volumes.shape or (1,))
+        steps = zip(volumes.axes, map(int, of_volume), strict=False)
+        parts = {axis: slice(i, i + 1) for axis, i in steps}
+        parts |= dict(zip(VOLUME_AXES, place, strict=True))
+        own = labels.reshape(*(1,) * len(volumes.axes), *labels.shape)
+        where = tuple(parts[axis] for axis in stored)
+        finished(FinishedSlab(where, transposed(own, axes, stored)))
+
+    return tell
+
+
 class VolumeMasks:
     """What is drawn of all volumes of an image.
 
@@ -46,8 +65,8 @@ class VolumeMasks:
         How many volumes there are.
     shape : (D, H, W)
         Shape of what is drawn of each.
-    into : MappedMask, optional
-        Where the mask of a single volume is drawn, and nothing else is then; by default
+    into : Destination, optional
+        Where the mask of a single volume goes, and nothing else is then; by default
         everything that the settings ask for is drawn in memory.
     told : callable, optional
         Takes each part of the masks once it is drawn.
@@ -59,7 +78,7 @@ class VolumeMasks:
         n_volumes: int,
         shape: Sequence[int],
         *,
-        into: MappedMask | None = None,
+        into: Destination | None = None,
         told: Drawn | None = None,
     ) -> None:
         self._forward, self._into, self._told = forward, into, told
@@ -92,12 +111,12 @@ class VolumeMasks:
         drawn = np.zeros(slab.shape if self.is_blank else 0, np.uint8)
         if not self.is_blank:
             drawn = slab.labels(mixed, progress=beat)
-            if self._into is None:
-                self.labels[place] = drawn
-            else:
-                self._into[slab.place] = drawn
             for labels, alone in zip(self.by_value, scores, strict=False):
                 labels[place] = slab.labels(alone, progress=beat)
+        if self._into is None:
+            self.labels[place] = drawn
+        else:
+            self._into.write(slab.place, drawn)
         if self.probabilities is not None:
             maps = self._forward.as_probabilities(mixed)
             self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)

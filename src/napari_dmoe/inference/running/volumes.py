@@ -17,7 +17,6 @@ from torch import Tensor
 from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.intensities import Window
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
-from napari_dmoe.imaging.tiff.writing import MappedMask
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     ModelVolume,
@@ -25,13 +24,14 @@ from napari_dmoe.imaging.volumes import (
     model_shape,
     window_of_all,
 )
-from napari_dmoe.inference.results.provenance import InputDigest
+from napari_dmoe.inference.results.provenance import InputDigest, Provenance
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.inference.running.drawing import Drawing, Place, of_itself
+from napari_dmoe.inference.running.drawing import Drawing, of_itself
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
+from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
@@ -43,10 +43,9 @@ from napari_dmoe.inference.running.shares import (
 from napari_dmoe.inference.running.slab_inputs import SlabInputs
 from napari_dmoe.inference.running.sums import SlabMeans
 from napari_dmoe.inference.running.volume_masks import (
-    Drawn,
-    FinishedSlab,
     SlabHook,
     VolumeMasks,
+    teller,
 )
 from napari_dmoe.inference.running.volume_needs import (
     VolumeNeeds,
@@ -81,8 +80,8 @@ FOR_PLANES = (
 class VolumeRun:
     """One call of :func:`segment`: volumes in, results out.
 
-    `into` takes the mask of a single volume; nothing else is kept then. `finished` is
-    told of each slab of the masks that is done.
+    `into` takes the mask of a single volume, which is all that :meth:`to_disk` makes.
+    `finished` is told of each slab of a mask in memory that is done.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class VolumeRun:
         choice: RouterChoice,
         settings: InferenceSettings,
         *,
-        into: MappedMask | None = None,
+        into: Destination | None = None,
         finished: SlabHook | None = None,
     ) -> None:
         self.loaded, self.settings = loaded, settings
@@ -112,14 +111,34 @@ class VolumeRun:
         self.grid = Grid.identity(self.volumes.frame_shape)
         """Where what the network sees lies in the image; known once it is read."""
         self.routing = VolumeRouting(is_kept=into is None)
+        self._is_resumed = False
 
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
+        return self._result(self._drawn(progress))
+
+    def to_disk(self, progress: ProgressHook) -> Provenance:
+        """Segment the only volume into its destination, and return the record."""
+        if self._into is None:
+            raise ValueError("no destination was given for the mask")
+        self._drawn(progress)
+
+        def pulse() -> None:
+            progress(Progress(1, 1, "finishing the file"))
+
+        sha256 = self._into.end(pulse)
+        self.notices.update(dict.fromkeys(self._into.notices))
+        nothing = np.zeros((0,) * 3, np.uint8)
+        record = self._record(nothing, self.routing.stages())
+        return record.model_copy(update={"labels_sha256": sha256})
+
+    def _drawn(self, progress: ProgressHook) -> VolumeMasks:
+        """Run all volumes, and return what is drawn of them."""
         needs = self._needs()
         n, shape = len(self.volumes), self.volumes.frame_shape
         if self.settings.scored_at == "network":
             shape = model_shape(self.volumes[0], self.preprocessing)
-        told = self._teller()
+        told = teller(self.volumes, self._finished) if self._finished else None
         masks = VolumeMasks(self.forward, n, shape, into=self._into, told=told)
         window, progress = self._window_of_all(progress)
         for number in range(n):
@@ -129,15 +148,17 @@ class VolumeRun:
                 phases.of(PREPARING)(Progress(0, n_beats, needs.words))
             pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
             with preparing(image.data):
-                volume, windows, inputs = self._opened(image, window, pulse)
+                volume = self._opened(image, window, pulse)
+                windows, inputs, begin = self._begun(volume, masks, pulse)
             # Of a single voxel nobody can tell whether it shows anything.
             is_a_voxel = math.prod(image.spatial_shape) == 1
             masks.is_blank = volume.is_constant and not is_a_voxel
             self.notices.update(dict.fromkeys(volume.notices))
-            self._segment(number, inputs, windows, masks, phases.of(RUNNING))
+            running = phases.of(RUNNING)
+            self._segment(number, inputs, windows, masks, running, begin=begin)
             self.likeness.look(number, inputs.looked_at)
-            phases.of(RUNNING)(Progress(1, 1, "done"))
-        return self._result(masks)
+            running(Progress(1, 1, "done"))
+        return masks
 
     def _needs(self) -> VolumeNeeds:
         """Return what is needed; refuse what cannot be had, before anything is read."""
@@ -158,8 +179,8 @@ class VolumeRun:
 
     def _opened(
         self, image: SpatialImage, window: Window | None, pulse: Pulse
-    ) -> tuple[ModelVolume, Windows, SlabInputs]:
-        """Look at a volume, and make ready to cut windows from it."""
+    ) -> ModelVolume:
+        """Look at a volume."""
         volume = ModelVolume(
             image,
             self.preprocessing,
@@ -168,9 +189,29 @@ class VolumeRun:
             pulse=pulse,
         )
         self.grid = volume.grid
+        return volume
+
+    def _begun(
+        self, volume: ModelVolume, masks: VolumeMasks, pulse: Pulse
+    ) -> tuple[Windows, SlabInputs, int]:
+        """Make ready to cut windows from a volume.
+
+        Returns the first plane of its grid that is not done yet, too: of a mask on a
+        disk some may be.
+        """
         patch, overlap = self.preprocessing.patch, self.settings.overlap
         windows = Windows(volume.grid.shape, patch, overlap)
-        return volume, windows, SlabInputs(volume, windows, self.digest, pulse=pulse)
+        begin = first = 0
+        if self._into is not None:
+            done = self._into.begin(windows.axis, volume.checksum)
+            drawing = Drawing(self.grid, masks.shape, windows.axis)
+            begin = drawing.first_needed(done)
+            self._is_resumed = done.stop > done.start
+            windows.order = windows.reaching(begin)
+            if begin and windows.order:
+                first = windows.place(windows.order[0])[windows.axis].start
+        inputs = SlabInputs(volume, windows, self.digest, begin=first, pulse=pulse)
+        return windows, inputs, begin
 
     def _segment(
         self,
@@ -179,10 +220,12 @@ class VolumeRun:
         windows: Windows,
         masks: VolumeMasks,
         progress: ProgressHook,
+        *,
+        begin: int = 0,
     ) -> None:
-        """Run every window of a volume, and draw each slab that is done."""
+        """Run every window of a volume from a plane on, and draw each slab of it."""
         n, rows = len(windows), self.forward.rows_per_input
-        done = 0
+        done = before = n - len(windows.order)
 
         def say(n_rows: int = 0) -> None:
             self._say(progress, number * n + done, done * rows + n_rows, n)
@@ -198,11 +241,11 @@ class VolumeRun:
                     masks.draw(number, slab, say)
 
         leading = len(self.forward.choice.categories), self.loaded.config.n_classes
-        means = SlabMeans(windows, leading, draw)
+        means = SlabMeans(windows, leading, draw, begin=begin)
         while done < n:
             step = self.forward.inputs_at_once  # less once memory ran out
             say()
-            chunk = windows.order[done : done + step]
+            chunk = windows.order[done - before :][:step]
             seen = inputs.cut(chunk, pulse=say)
             answers = self.forward(seen, [number * n + i for i in chunk], done=say)
             for place, window in enumerate(chunk):
@@ -212,25 +255,6 @@ class VolumeRun:
             done += len(chunk)
         means.end()
         self.routing.end(self.grid)
-
-    def _teller(self) -> Drawn | None:
-        """Return what tells of parts of the masks as they lie in the result."""
-        finished, volumes = self._finished, self.volumes
-        if finished is None:
-            return None
-        axes = (*volumes.axes, *VOLUME_AXES)
-        stored = source_axes(volumes.image.axes)
-
-        def tell(number: int, place: Place, labels: NDArray[np.uint8]) -> None:
-            of_volume = np.unravel_index(number, volumes.shape or (1,))
-            steps = zip(volumes.axes, map(int, of_volume), strict=False)
-            parts = {axis: slice(i, i + 1) for axis, i in steps}
-            parts |= dict(zip(VOLUME_AXES, place, strict=True))
-            own = labels.reshape(*(1,) * len(volumes.axes), *labels.shape)
-            where = tuple(parts[axis] for axis in stored)
-            finished(FinishedSlab(where, transposed(own, axes, stored)))
-
-        return tell
 
     def _say(self, progress: ProgressHook, before: int, n_rows: int, n: int) -> None:
         """Tell how many rows of a volume's n windows are done, and let Stop act.
@@ -294,10 +318,8 @@ class VolumeRun:
         """Return everything in the shape of the source, along its axes."""
         shape = self.volumes.frame_shape
         is_at_source = self.settings.scored_at == "source"
-        into = self._into
-        labels = into.stored if into else self._as_stored(masks.labels)
+        labels = self._as_stored(masks.labels)
         stages = self.routing.stages()
-        loads = mean_loads(self.forward, as_blocks(stages))
         values, kept = self.forward.choice.values, masks.probabilities
         return Segmentation(
             labels=labels,
@@ -309,17 +331,25 @@ class VolumeRun:
             ),
             probabilities=None if kept is None else self._as_stored(kept, 1),
             routing=self._routing(stages),
-            provenance=provenance_of(
-                self.forward,
-                self.volumes.image,
-                labels,
-                grid=self.grid,
-                seen=tuple(slice(0, n) for n in shape),
-                input_sha256=self.digest.hexdigest(),
-                notices=(
-                    *self.likeness.notices("volume", loads),
-                    *said_once(self.notices),
-                ),
+            provenance=self._record(labels, stages),
+        )
+
+    def _record(
+        self, labels: NDArray[np.uint8], stages: Sequence[NDArray[np.float32]]
+    ) -> Provenance:
+        """Return the record of the run, by labels along the axes of the source."""
+        shape = self.volumes.frame_shape
+        loads = [] if self._is_resumed else mean_loads(self.forward, as_blocks(stages))
+        return provenance_of(
+            self.forward,
+            self.volumes.image,
+            labels,
+            grid=self.grid,
+            seen=tuple(slice(0, n) for n in shape),
+            input_sha256=self.digest.hexdigest(),
+            notices=(
+                *self.likeness.notices("volume", loads),
+                *said_once(self.notices),
             ),
         )
 
@@ -338,7 +368,7 @@ class VolumeRun:
         return samples.reshape(*first, *self.volumes.shape, *size)
 
     def _routing(self, stages: Sequence[NDArray[np.float32]]) -> RoutingMaps | None:
-        if not stages or self._into is not None:
+        if not stages:
             return None
         return RoutingMaps(
             tuple(self._apart(gates, 1) for gates in stages),

@@ -80,6 +80,10 @@ class Windows:
         """Planes across the longest axis that a window covers at most."""
         return min(self.patch[self.axis], self.shape[self.axis])
 
+    def reaching(self, plane: int) -> list[int]:
+        """Return the numbers of the windows that reach a plane, or those behind it."""
+        return [i for i in self.order if self.place(i)[self.axis].stop > plane]
+
     def place(self, number: int) -> tuple[slice, ...]:
         """Return the part of the volume that window `number` covers."""
         return self.inside(number)[0]

@@ -1,0 +1,1 @@
+"""OME-Zarr: volumes in chunks on a disk, several resolutions of them."""
