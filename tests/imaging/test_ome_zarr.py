@@ -12,6 +12,7 @@ from napari_dmoe.imaging.files import image_suffix, read_image, read_labels
 from napari_dmoe.imaging.spatial import ImageReadError
 
 zarr = pytest.importorskip("zarr")
+formats = pytest.mark.formats
 DATA = np.arange(2 * 8 * 6 * 4, dtype=np.uint16).reshape(2, 8, 6, 4)
 
 
@@ -46,6 +47,8 @@ def space(unit: str | None = "micrometer") -> list[dict[str, str]]:
     return [{"name": name, "type": "space", **known} for name in "zyx"]
 
 
+@formats("OME-Zarr image, 0.4 or 0.5")
+@formats("a level of an OME-Zarr image, named by its path")
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_the_finest_level_is_opened_where_it_lies(tmp_path: Path, version: str) -> None:
     axes = [{"name": "c", "type": "channel"}, *space()]
@@ -64,6 +67,7 @@ def test_the_finest_level_is_opened_where_it_lies(tmp_path: Path, version: str) 
     assert image_suffix(path) == ".ome.zarr"
 
 
+@formats("zarr axes of length 1 that are not spatial")
 def test_axes_of_length_1_are_left_out_unread(tmp_path: Path) -> None:
     axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}, *space()]
     data = DATA[:1, None, :1]
@@ -74,6 +78,7 @@ def test_axes_of_length_1_are_left_out_unread(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(image.data), data[0, 0])
 
 
+@formats("OME-Zarr sizes in several units")
 def test_sizes_in_several_units_are_said_in_mm(tmp_path: Path) -> None:
     axes = [*space("micrometer")[:2], *space("nanometer")[2:]]
     path = image_of(
@@ -84,6 +89,7 @@ def test_sizes_in_several_units_are_said_in_mm(tmp_path: Path) -> None:
     np.testing.assert_allclose(image.spacing, [2, 0.05, 0.0005])
 
 
+@formats("OME-Zarr sizes without a unit of length")
 @pytest.mark.parametrize(("unit", "side"), [(None, 2.0), ("second", 1.0)])
 def test_sizes_without_a_length_are_not_used(
     tmp_path: Path, unit: str | None, side: float
@@ -99,6 +105,7 @@ def test_sizes_without_a_length_are_not_used(
     )
 
 
+@formats("zarr array that names its axes, or whose shape tells them")
 def test_a_plain_array_has_the_axes_that_it_names(tmp_path: Path) -> None:
     zarr.create_array(
         str(tmp_path / "a.zarr"), data=DATA, dimension_names=["z", "y", "x", "c"]
@@ -110,6 +117,7 @@ def test_a_plain_array_has_the_axes_that_it_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labels.data, DATA[0])
 
 
+@formats("zarr of big-endian numbers, or 16-bit floats")
 @pytest.mark.parametrize("dtype", [">u2", ">f4", "<f2"])
 def test_numbers_of_any_order_and_size_are_read(tmp_path: Path, dtype: str) -> None:
     data = DATA[0].astype(dtype)
@@ -117,6 +125,9 @@ def test_numbers_of_any_order_and_size_are_read(tmp_path: Path, dtype: str) -> N
     np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data[:], data)
 
 
+@formats("zarr group that is no image, or holds several")
+@formats("zarr array whose axes cannot be told, or of complex numbers")
+@formats("damaged zarr, or a folder named .zarr that is none")
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
     with pytest.raises(ImageReadError, match=r"^a\.zarr: .* no OME-Zarr image; empty"):

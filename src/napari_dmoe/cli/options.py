@@ -53,6 +53,15 @@ Card = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Folder to write into.", file_okay=False)
 ]
+OutputOrFile = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder to write into; or the mask of one volume, NAME.ome.zarr or "
+        "NAME.tif, which is then written as it comes, and never in memory.",
+    ),
+]
 Format = Annotated[
     str,
     typer.Option(

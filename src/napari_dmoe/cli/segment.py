@@ -11,6 +11,7 @@ import typer
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar, say_failed
+from napari_dmoe.cli.straight import is_file, refuse_for_files, segment_straight
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def segment(
     source: Annotated[
         Path, typer.Argument(metavar="IMAGE|FOLDER|COHORT.csv", help="What to segment.")
     ],
-    output: options.Output,
+    output: options.OutputOrFile,
     checkpoint: options.CheckpointOrHint = None,
     card: options.Card = None,
     *,
@@ -61,7 +62,8 @@ def segment(
         typer.Option(
             "--resume",
             help="Keep masks that an earlier run made of the same images with the same "
-            "model, patients and settings, and those corrected by hand; do the others.",
+            "model, patients and settings, and those corrected by hand; do the others. "
+            "Of one volume's mask: go on where it was interrupted.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,
@@ -74,6 +76,7 @@ def segment(
     or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv; with
     Dice where a truth is given by --truth or the cohort's labels.
     Results of an earlier run of the same images are replaced, and no other file.
+    A volume of any size may go to the file of its mask, slab by slab.
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.series import segmenting
@@ -92,6 +95,13 @@ def segment(
         loaded = load_checkpoint(named, card)
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
+        if is_file(output):
+            of_many = {"--truth": truth, "--routing": routing, "--unlisted": unlisted}
+            of_many |= {"--column": column, "--format": file_format != "auto"}
+            refuse_for_files(output, of_many)
+            how = {"resume": resume, "overwrite": overwrite, "settings": settings}
+            segment_straight(loaded, source, output, patient, progress=progress, **how)
+            return
         entries = entries_of(
             source,
             patient,

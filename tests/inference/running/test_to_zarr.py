@@ -165,6 +165,7 @@ def test_what_is_there_is_replaced_only_if_it_is_an_untouched_result(
     ]
 
 
+@pytest.mark.formats("zarr where the package is not installed")
 def test_without_zarr_it_is_said_what_to_install(
     tmp_path: Path, stub: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -324,7 +324,7 @@ def test_labels_on_a_gpu_are_those_of_the_cpu(unet: LoadedModel) -> None:
 def test_a_volume_that_does_not_fit_says_what_it_needs(
     unet: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 9. GiB for an array")
 
     monkeypatch.setattr("napari_dmoe.inference.running.volumes.SlabMeans", full)

@@ -42,6 +42,7 @@ from napari_dmoe.imaging.files import (
     image_suffix,
     refuse_no_image,
 )
+from napari_dmoe.imaging.ome_zarr.library import is_zarr
 from napari_dmoe.models.naming import heard_of
 from napari_dmoe.patient import Patient
 
@@ -175,7 +176,7 @@ def entries_of(
             f"{source.name} has no table whose columns or rows could be meant{why}: "
             "name a CSV file"
         )
-    if not source.is_dir():
+    if not source.is_dir() or is_zarr(source):
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
     if found.table is None or patient.known():

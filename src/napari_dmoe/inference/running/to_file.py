@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ from napari_dmoe.inference.running.targets import Target
 from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.unfinished import Unfinished
 from napari_dmoe.inference.running.volume_masks import SlabHook, teller
+from napari_dmoe.inference.running.volume_needs import (
+    VolumeNeeds,
+    needs_of_volumes,
+    refuse_beyond,
+)
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
@@ -123,6 +129,37 @@ def segment_to_file(
         volumes = VolumeRun(loaded, image, choice, settings, into=mask)
         target.put_in_place(unfinished, store, volumes.to_disk(progress or silent))
     return SavedFiles(target.path, (), None)
+
+
+@dataclass(frozen=True)
+class FileNeeds(VolumeNeeds):
+    """What a run into a file needs, and what is to be said of it before it begins."""
+
+    notices: tuple[str, ...] = ()
+
+
+def needs_of_file(
+    loaded: LoadedModel,
+    image: SpatialImage | NDArray[Any],
+    patient: Patient | None = None,
+    settings: InferenceSettings | None = None,
+) -> FileNeeds:
+    """Return what :func:`segment_to_file` needs, of which its arguments are.
+
+    Nothing is read. Errors are those that it raises before it reads anything.
+    """
+    settings, image = settings or InferenceSettings(), SpatialImage.of(image)
+    _refuse_more(loaded, source_axes(image.axes), settings)
+    choice = choose_routers(loaded, patient or Patient(), settings)
+    needs = needs_of_volumes(
+        loaded,
+        Frames(image, VOLUME_AXES),
+        settings,
+        n_values=len(choice.categories),
+        in_memory=False,
+    )
+    refuse_beyond(needs)
+    return FileNeeds(**vars(needs), notices=choice.notices)
 
 
 def _written(image: SpatialImage, finished: SlabHook | None) -> Written | None:

@@ -1,0 +1,99 @@
+"""``napari-dmoe segment VOLUME --output NAME.ome.zarr``: one volume into one file.
+
+Its mask is never in memory, so that a volume may be of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_dmoe.cli.printing import say, say_above_bar
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import ProgressHook
+
+
+def is_file(output: Path) -> bool:
+    """Say whether an output is named as a mask's file, and is no folder of masks."""
+    from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_suffix
+    from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES
+
+    suffix = image_suffix(output)
+    return suffix in ZARR_SUFFIXES or (suffix in TIFF_SUFFIXES and not output.is_dir())
+
+
+def refuse_for_files(output: Path, stated: Mapping[str, object]) -> None:
+    """Refuse options, by their names, that need a folder to write into.
+
+    Raises
+    ------
+    ValueError
+        When one of them is stated.
+    """
+    for name, value in stated.items():
+        if value:
+            raise ValueError(
+                f"{name} needs a folder as --output: {output.name} is the file of one "
+                "volume's mask"
+            )
+
+
+def segment_straight(
+    loaded: LoadedModel,
+    source: Path,
+    output: Path,
+    patient: Patient,
+    *,
+    settings: InferenceSettings,
+    progress: ProgressHook,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Segment a volume into the file of its mask, and say what was done.
+
+    What is done of it stays where it is interrupted. Arguments and errors are those of
+    :func:`napari_dmoe.inference.running.to_file.segment_to_file`.
+    """
+    from napari_dmoe.cohorts.series.measuring import outcome_of
+    from napari_dmoe.imaging.files import read_image
+    from napari_dmoe.imaging.ome_zarr.library import is_zarr
+    from napari_dmoe.inference.results.sidecars import recorded
+    from napari_dmoe.inference.running.to_file import needs_of_file, segment_to_file
+    from napari_dmoe.inference.running.unfinished import UNFINISHED
+
+    if source.is_dir() and not is_zarr(source):
+        raise ValueError(
+            f"{source.name} is a folder of images, and {output.name} the file of one "
+            "volume's mask: give a folder as --output"
+        )
+    image = read_image(source)
+    needs = needs_of_file(loaded, image, patient, settings)
+    for notice in needs.notices:
+        say_above_bar(f"notice: {notice}")
+    say_above_bar(needs.words)
+    left = output.with_name(output.name + UNFINISHED)
+    try:
+        saved = segment_to_file(
+            output.parent,
+            output.name,
+            loaded,
+            image,
+            patient,
+            settings=settings,
+            progress=progress,
+            resume=resume,
+            overwrite=overwrite,
+            keep=True,
+        )
+    except (KeyboardInterrupt, OSError):
+        if left.is_dir():
+            say_above_bar(f"{left} holds what is done: go on with --resume")
+        raise
+    record = recorded(saved.labels)
+    said = "" if record is None else f": {outcome_of(record, is_corrected=False)}"
+    say(f"{saved.labels}{said}")
