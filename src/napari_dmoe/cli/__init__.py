@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from napari_dmoe.cli.signals import end_on_signals
+from napari_dmoe.cli.signals import end_if_signalled, end_on_signals
 
 TYPE_CHECKING = False  # as in `typing`, which takes long to import
 
@@ -39,6 +39,9 @@ def main() -> None:
         from napari_dmoe.cli.commands import app
 
         app()
+    except SystemExit as ended:
+        end_if_signalled(ended.code)
+        raise
     except Exception as error:  # noqa: BLE001 - typer would print what it holds
         tell(told(error))
         sys.exit(1)

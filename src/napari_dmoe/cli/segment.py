@@ -96,11 +96,20 @@ def segment(
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
         if is_file(output):
-            of_many = {"--truth": truth, "--routing": routing, "--unlisted": unlisted}
-            of_many |= {"--column": column, "--format": file_format != "auto"}
+            of_many: dict[str, object] = {"--truth": truth, "--routing": routing}
+            of_many |= {"--unlisted": unlisted, "--column": column}
+            of_many |= {"--format": file_format != "auto"}
             refuse_for_files(output, of_many)
-            how = {"resume": resume, "overwrite": overwrite, "settings": settings}
-            segment_straight(loaded, source, output, patient, progress=progress, **how)
+            segment_straight(
+                loaded,
+                source,
+                output,
+                patient,
+                settings=settings,
+                progress=progress,
+                resume=resume,
+                overwrite=overwrite,
+            )
             return
         entries = entries_of(
             source,

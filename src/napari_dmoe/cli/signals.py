@@ -46,6 +46,17 @@ class unwound:
         _depth -= self._is_main
 
 
+def end_if_signalled(code: object) -> None:
+    """End this process at once if it ends by a signal, after what was to be tidied up.
+
+    Taking down torch and what it loads takes seconds, in which nobody knows whether the
+    signal was heard.
+    """
+    if _first is not None and code == exit_code_of():
+        _flush()
+        os._exit(exit_code_of())
+
+
 def exit_code_of(number: int | None = None) -> int:
     """Return the exit code for a signal, by default the first one that came."""
     return 128 + (number or _first or signal.SIGINT)

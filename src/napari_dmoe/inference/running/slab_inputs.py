@@ -5,7 +5,8 @@ On the way what the network sees is digested, and some planes are kept to be loo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from napari_dmoe.imaging.appearance import every_plane
 from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.provenance import InputDigest
+from napari_dmoe.inference.running.overlapping import ReadAhead
 from napari_dmoe.inference.running.sums import Ring
 from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.progress import Pulse, no_pulse
@@ -61,6 +63,11 @@ class SlabInputs:
             self._see_all(pulse)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether nothing has to be read for a window."""
+        return self._slab is None
+
+    @property
     def looked_at(self) -> Tensor:
         """Planes (C, d, H, W) that look like the whole; after the last window."""
         return torch.cat(self._looked_at, 1)
@@ -105,3 +112,25 @@ class SlabInputs:
     def _look(self, first: int, planes: Tensor) -> None:
         every = every_plane(self._volume.shape[1])
         self._looked_at.append(planes[:, -first % every :: every].clone())
+
+
+Cut = Callable[[Sequence[int], Pulse], Tensor]
+"""Returns windows (P, C, d, h, w) by their numbers, which come in order."""
+
+
+@contextmanager
+def cutting(inputs: SlabInputs, windows: Windows, n_ahead: int) -> Iterator[Cut]:
+    """Lend what cuts all windows; those that are read, while the network goes on.
+
+    `n_ahead` of them wait at most.
+    """
+    if inputs.is_kept:
+        yield lambda numbers, pulse: inputs.cut(numbers, pulse=pulse)
+        return
+
+    def each(pulse: Pulse) -> Iterator[Tensor]:
+        for number in windows.order:
+            yield inputs.cut([number], pulse=pulse)
+
+    with ReadAhead(each, n_ahead) as ahead:
+        yield lambda numbers, pulse: torch.cat([ahead.take(pulse) for _ in numbers])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.running.drawing import DrawnSlab, Place
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.mask_files import Destination
+from napari_dmoe.inference.running.overlapping import WriteBehind
 from napari_dmoe.progress import Progress, Pulse
 
 
@@ -96,6 +98,8 @@ class VolumeMasks:
         if is_all and forward.settings.probabilities:
             n_classes = forward.loaded.config.n_classes
             self.probabilities = np.zeros((n_classes, *size), np.float32)
+        self.writer: WriteBehind | None = None
+        """Writes to `into` while the network goes on, where there is one."""
         self.is_blank = False
         """Whether the volume shows nothing, and so is background."""
 
@@ -115,8 +119,10 @@ class VolumeMasks:
                 labels[place] = slab.labels(alone, progress=beat)
         if self._into is None:
             self.labels[place] = drawn
-        else:
+        elif self.writer is None:
             self._into.write(slab.place, drawn)
+        else:
+            self.writer.do(partial(self._into.write, slab.place, drawn), pulse)
         if self.probabilities is not None:
             maps = self._forward.as_probabilities(mixed)
             self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)

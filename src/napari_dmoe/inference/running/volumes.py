@@ -7,7 +7,9 @@ network sees, and of what it says.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.mask_files import Destination
+from napari_dmoe.inference.running.overlapping import ReadAhead, WriteBehind
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
@@ -40,7 +43,7 @@ from napari_dmoe.inference.running.shares import (
     beats_of_preparing,
     shares_of_volume,
 )
-from napari_dmoe.inference.running.slab_inputs import SlabInputs
+from napari_dmoe.inference.running.slab_inputs import SlabInputs, cutting
 from napari_dmoe.inference.running.sums import SlabMeans
 from napari_dmoe.inference.running.volume_masks import (
     SlabHook,
@@ -67,6 +70,9 @@ from napari_dmoe.progress import (
     beats,
     part_of,
 )
+
+SLABS_WAITING = 8
+"""Slabs of a mask that wait to be written at most."""
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -155,10 +161,20 @@ class VolumeRun:
             masks.is_blank = volume.is_constant and not is_a_voxel
             self.notices.update(dict.fromkeys(volume.notices))
             running = phases.of(RUNNING)
-            self._segment(number, inputs, windows, masks, running, begin=begin)
+            with self._written(masks):
+                self._segment(number, inputs, windows, masks, running, begin=begin)
             self.likeness.look(number, inputs.looked_at)
             running(Progress(1, 1, "done"))
         return masks
+
+    @contextmanager
+    def _written(self, masks: VolumeMasks) -> Iterator[None]:
+        """Write what is drawn to a disk while the network goes on."""
+        if self._into is None:
+            yield
+            return
+        with WriteBehind(SLABS_WAITING) as masks.writer:
+            yield
 
     def _needs(self) -> VolumeNeeds:
         """Return what is needed; refuse what cannot be had, before anything is read."""
@@ -200,7 +216,10 @@ class VolumeRun:
         disk some may be.
         """
         patch, overlap = self.preprocessing.patch, self.settings.overlap
-        windows = Windows(volume.grid.shape, patch, overlap)
+        # The first ones of a process import MONAI, during which no Stop could act.
+        made = partial(Windows, volume.grid.shape, patch, overlap)
+        with ReadAhead(lambda _: iter([made()]), 1) as ahead:
+            windows = ahead.take(pulse)
         begin = first = 0
         if self._into is not None:
             done = self._into.begin(windows.axis, volume.checksum)
@@ -242,18 +261,21 @@ class VolumeRun:
 
         leading = len(self.forward.choice.categories), self.loaded.config.n_classes
         means = SlabMeans(windows, leading, draw, begin=begin)
-        while done < n:
-            step = self.forward.inputs_at_once  # less once memory ran out
-            say()
-            chunk = windows.order[done - before :][:step]
-            seen = inputs.cut(chunk, pulse=say)
-            answers = self.forward(seen, [number * n + i for i in chunk], done=say)
-            for place, window in enumerate(chunk):
-                means.add(window, self.forward.scores(answers.logits[place]))
-                gates = [block[place] for block in answers.gates]
-                self.routing.add(windows, window, gates)
-            done += len(chunk)
+        with cutting(inputs, windows, self.forward.inputs_at_once) as cut:
+            while done < n:
+                step = self.forward.inputs_at_once  # less once memory ran out
+                say()
+                chunk = windows.order[done - before :][:step]
+                numbers = [number * n + i for i in chunk]
+                answers = self.forward(cut(chunk, say), numbers, done=say)
+                for place, window in enumerate(chunk):
+                    means.add(window, self.forward.scores(answers.logits[place]))
+                    gates = [block[place] for block in answers.gates]
+                    self.routing.add(windows, window, gates)
+                done += len(chunk)
         means.end()
+        if masks.writer is not None:
+            masks.writer.finish(say)
         self.routing.end(self.grid)
 
     def _say(self, progress: ProgressHook, before: int, n_rows: int, n: int) -> None:
