@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.outlook import Outlook
+    from napari_dmoe.inference.running.slice_preview import SlicePreview
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -333,6 +334,8 @@ def _late(name: str) -> Callable[..., Any]:
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
+preview_slice = _late("inference.running.slice_preview:preview_slice")
+share_of_preview = _late("inference.running.slice_preview:share_of_preview")
 outlook = _late("inference.running.outlook:outlook")
 suited_model = _late("inference.running.suited:suited_model")
 suited_to_files = _late("inference.running.suited:suited_to_files")
@@ -358,6 +361,8 @@ class Engines:
     warm_up: Callable[[], None] = warm_up
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
+    preview_slice: Callable[..., SlicePreview] = preview_slice
+    share_of_preview: Callable[..., float] = share_of_preview
     outlook: Callable[..., Outlook] = outlook
     suited_model: Callable[..., str] = suited_model
     suited_to_files: Callable[..., str] = suited_to_files

@@ -16,6 +16,7 @@ from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
+from napari_dmoe.viewer.segment.unfinished import UnfinishedMask
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
@@ -78,6 +79,7 @@ class RunControl(Control):
         super().__init__(bench, owner)
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
+        self._unfinished = UnfinishedMask(bench, self)
         bench.work.ended.connect(self._on_ended)
 
     @property
@@ -110,10 +112,11 @@ class RunControl(Control):
         inquiry = self._session.inquire(image)
         show = partial(self._on_returned, image, inquiry.request(loaded))
         if_gone = partial(self._say, "The image was removed: its result was dropped.")
+        engine = self._unfinished.engine(image, inquiry, loaded)
         order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
-            work=inquiry.work(self._engines.segment, loaded),
+            work=inquiry.work(engine, loaded),
             shorter=inquiry.shorter(loaded),
             then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
@@ -146,6 +149,7 @@ class RunControl(Control):
         self._may_rerun = are_allowed
 
     def _on_returned(self, image: Image, request: Request, done: Timed) -> str:
+        self._unfinished.end()
         outcome = Outcome(done.found, request, done.seconds)
         result = self._session.show_outcome(image, outcome)
         text = f"Done in {done.seconds:.1f} s"
@@ -176,6 +180,7 @@ class RunControl(Control):
 
     def _on_ended(self) -> None:
         run, self._run = self._run, None
+        self._unfinished.end()
         if run is not None:
             self.ended.emit(run)
         if self._rerun_wanted and not self.is_busy:
