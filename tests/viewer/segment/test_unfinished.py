@@ -17,8 +17,8 @@ from napari_dmoe.inference.running.slice_preview import SlicePreview
 from napari_dmoe.inference.running.volume_masks import FinishedSlab
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress
-from napari_dmoe.viewer.session.truths import offered_truths
 from napari_dmoe.viewer.segment import unfinished
+from napari_dmoe.viewer.session.truths import offered_truths
 
 pytestmark = pytest.mark.gui
 

@@ -44,7 +44,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     record = result.provenance
     data, arguments, kind = maps.map_layer(
         source,
-        result.labels,
+        _own(result.labels),
         mask_look(result.classes, record),
         axes=result.axes,
         grid=result.grid,
@@ -52,7 +52,22 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     )
     kept = {k: v for k, v in source.metadata.items() if k == placement.FILE_KEY}
     arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
-    return data.copy(), arguments, kind  # somebody may paint on it
+    if not isinstance(data, np.memmap):
+        data = data.copy()  # somebody may paint on it
+    return data, arguments, kind
+
+
+def _own(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that may be painted on where a whole file is mapped.
+
+    Of that no more is in memory than was looked at or painted on, and the file stays as
+    it is. Other labels are returned as they are.
+    """
+    if not isinstance(labels, np.memmap) or labels.filename is None:
+        return labels
+    return np.memmap(
+        labels.filename, labels.dtype, "c", labels.offset, labels.shape, "C"
+    )
 
 
 def mask_look(

@@ -10,6 +10,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse.control import BrowseControl
 from napari_dmoe.viewer.segment.compare.control import CompareControl
+from napari_dmoe.viewer.segment.large_volumes import ask_for_mask_file, run_needs
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -26,6 +27,7 @@ from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_IMAGE,
     CHOOSE_MODEL,
     ENTER_PATIENT,
+    INTO_FILE,
     NAME_AXES,
     OPEN_MODEL,
     OPEN_SAMPLE,
@@ -120,6 +122,14 @@ class SegmentControl(TabControl):
         else:
             self._show_readiness()
 
+    def _segment_into_file(self) -> None:
+        """Segment a volume into a file that a person chooses."""
+        self.tab.patient.commit()
+        image = self._session.image
+        target = None if image is None else ask_for_mask_file(self.tab, image)
+        if target is not None:
+            self.run.begin(was_asked_for=True, image=image, into=target)
+
     def abandon(self) -> None:
         """Stop the run: the dock is taken out of the window."""
         self.run.stop()
@@ -182,6 +192,7 @@ class SegmentControl(TabControl):
             entered=self.subject.entered,
             refused=self.fit.refused,
             suited=self.suited.found,
+            needs=run_needs(self._session, self._engines),
         )
 
     def _on_remedy(self, key: str) -> None:
@@ -203,3 +214,5 @@ class SegmentControl(TabControl):
             tab.image.axes_combo.showPopup()
         elif key == ENTER_PATIENT:
             tab.patient.enter()
+        elif key == INTO_FILE:
+            self._segment_into_file()

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -16,6 +17,7 @@ from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
+from napari_dmoe.viewer.segment.large_volumes import into_file
 from napari_dmoe.viewer.segment.unfinished import UnfinishedMask
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
@@ -92,27 +94,38 @@ class RunControl(Control):
         was_asked_for: bool = False,
         image: Image | None = None,
         part: Part | None = None,
+        into: Path | None = None,
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
         It is the one that is worked on by default; the run may be `part` of several.
+        The mask of a volume may be written `into` a file as it comes.
         Returns why it could not begin, which has been said; None where it did.
         """
         loaded = self._session.model
         image = self._session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
             return None
-        error = self._work.begin(partial(self._order, loaded, image, part))
+        error = self._work.begin(partial(self._order, loaded, image, part, into))
         if error is None:
             self._rerun_wanted = False
             self._run = Run(weakref.ref(image), image.name, was_asked_for)
         return error
 
-    def _order(self, loaded: LoadedModel, image: Image, part: Part | None) -> Order:
+    def _order(
+        self,
+        loaded: LoadedModel,
+        image: Image,
+        part: Part | None,
+        into: Path | None,
+    ) -> Order:
         inquiry = self._session.inquire(image)
-        show = partial(self._on_returned, image, inquiry.request(loaded))
+        show = partial(self._on_returned, image, inquiry.request(loaded), into)
         if_gone = partial(self._say, "The image was removed: its result was dropped.")
-        engine = self._unfinished.engine(image, inquiry, loaded)
+        engine = self._engines.segment
+        if into is not None:
+            engine = into_file(self._engines, into)
+        engine = self._unfinished.engine(image, inquiry, loaded, engine)
         order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
@@ -148,12 +161,16 @@ class RunControl(Control):
         """Let :meth:`rerun` do something, or not."""
         self._may_rerun = are_allowed
 
-    def _on_returned(self, image: Image, request: Request, done: Timed) -> str:
+    def _on_returned(
+        self, image: Image, request: Request, into: Path | None, done: Timed
+    ) -> str:
         self._unfinished.end()
         outcome = Outcome(done.found, request, done.seconds)
         result = self._session.show_outcome(image, outcome)
         text = f"Done in {done.seconds:.1f} s"
         text += f": {done.why_slow}." if done.why_slow else "."
+        if into is not None:
+            text += f" The mask is in {into.name}."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
         may_move = may_move and self._session.showing.is_shown(image)

@@ -101,14 +101,18 @@ class UnfinishedMask(Control):
         bench.work.progressed.connect(self._look)
 
     def engine(
-        self, image: Image, inquiry: Inquiry, loaded: LoadedModel
+        self,
+        image: Image,
+        inquiry: Inquiry,
+        loaded: LoadedModel,
+        segment: Callable[..., Any],
     ) -> Callable[..., Any]:
-        """Return the engine of a run that begins now, and follow it.
+        """Return what segments in a run that begins now, and follow that.
 
         Of models of planes nothing is shown before the end, nor of masks that are
         scored at the network's voxels.
         """
-        segment, pixels = self._engines.segment, inquiry.pixels
+        pixels = inquiry.pixels
         if loaded.card.dims != 3 or inquiry.settings.scored_at != "source":
             return segment
         axes = source_axes(pixels.axes)
