@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.outlook import Outlook
-    from napari_dmoe.inference.running.slice_preview import SlicePreview
-    from napari_dmoe.inference.running.volume_needs import RunNeeds
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -209,29 +207,6 @@ def sweep(
     return swept
 
 
-def segment_into(
-    path: Path,
-    loaded: LoadedModel,
-    image: SpatialImage,
-    patient: Patient,
-    **how: Any,
-) -> Segmentation:
-    """Segment a volume into a ``.labels.tif``, and return what is there, not read.
-
-    How it is run are the options of ``segment_to_file``. A file that is there is
-    replaced: the window asked.
-    """
-    from napari_dmoe.imaging.files import image_stem
-    from napari_dmoe.inference.results.written import written_result
-    from napari_dmoe.inference.running.to_file import segment_to_file
-
-    stem = image_stem(path).removesuffix(".labels")
-    saved = segment_to_file(
-        path.parent, stem, loaded, image, patient, overwrite=True, **how
-    )
-    return written_result(saved.labels, image)
-
-
 def release_memory() -> None:
     """Give memory that is no longer used back to the system and the GPU."""
     import torch
@@ -358,9 +333,9 @@ def _late(name: str) -> Callable[..., Any]:
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
+segment_into = _late("inference.running.into_file:segment_into")
 needs_of_run = _late("inference.running.volume_needs:needs_of_run")
-preview_slice = _late("inference.running.slice_preview:preview_slice")
-share_of_preview = _late("inference.running.slice_preview:share_of_preview")
+with_preview = _late("inference.running.slice_preview:with_preview")
 outlook = _late("inference.running.outlook:outlook")
 suited_model = _late("inference.running.suited:suited_model")
 suited_to_files = _late("inference.running.suited:suited_to_files")
@@ -387,9 +362,8 @@ class Engines:
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
     segment_into: Callable[..., Segmentation] = segment_into
-    needs_of_run: Callable[..., RunNeeds] = needs_of_run
-    preview_slice: Callable[..., SlicePreview] = preview_slice
-    share_of_preview: Callable[..., float] = share_of_preview
+    needs_of_run: Callable[..., Any] = needs_of_run
+    with_preview: Callable[..., Any] = with_preview
     outlook: Callable[..., Outlook] = outlook
     suited_model: Callable[..., str] = suited_model
     suited_to_files: Callable[..., str] = suited_to_files

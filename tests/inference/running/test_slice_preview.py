@@ -13,6 +13,7 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.slice_preview import (
     preview_slice,
     share_of_preview,
+    with_preview,
 )
 from napari_dmoe.patient import Patient
 
@@ -63,6 +64,26 @@ def test_no_more_is_read_than_one_window_sees() -> None:
     part = SpatialImage(lazy, ("z", "y", "x"), np.diag([2.0, 2, 2, 1]), "mm")
     found = preview_slice(model, part, T2, axis="z", number=150, settings=HOW)
     np.testing.assert_array_equal(found.labels[0], VOXELS[150] > 0.5)
+
+
+def test_a_run_looks_at_its_slice_first() -> None:
+    model, found, said = thresholding_model(window=(0, 1)), [], []
+    result = with_preview(
+        segment,
+        model,
+        image("zyx"),
+        T2,
+        at=("z", 150),
+        told=found.append,
+        settings=HOW,
+        progress=said.append,
+    )
+    np.testing.assert_array_equal(found[0].labels[0], VOXELS[150] > 0.5)
+    np.testing.assert_array_equal(result.labels, VOXELS > 0.5)
+    assert said[0].message.startswith("preview of z 150, ")
+    fractions = [step.fraction for step in said]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
 
 
 def test_what_would_not_be_quick_is_not_previewed() -> None:

@@ -127,6 +127,10 @@ def test_slabs_come_one_by_one_and_the_result_takes_their_place(
     (mask,) = desk.masks
     assert [each.name for each in desk.viewer.layers] == ["ct", "ct / mask"]
     np.testing.assert_array_equal(mask.data, MADE)
+    mask.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    (result,) = desk.session.results_of(desk.session.image)
+    assert result.is_edited  # what was painted on is nobody else's
+    assert result.segmentation.labels[0, 0, 0] == MADE[0, 0, 0] == 0
 
 
 def test_a_slab_elsewhere_draws_nothing(desk: Desk, engine: BySlabs) -> None:
@@ -191,16 +195,17 @@ def test_the_slice_that_is_shown_is_previewed_until_it_is_finished(
 ) -> None:
     asked: list[Any] = []
 
-    def preview(*_: Any, axis: str, number: int, **how: Any) -> SlicePreview:
-        asked.append((axis, number, "finished" in how))
-        return SlicePreview(np.ones((1, 6, 5), np.uint8), ("z", "y", "x"), axis, number)
+    def with_preview(segment: Any, *inputs: Any, at: Any, told: Any, **how: Any) -> Any:
+        asked.append(at)
+        told(SlicePreview(np.ones((1, 6, 5), np.uint8), ("z", "y", "x"), *at))
+        return segment(*inputs, **how)
 
-    desk = open_desk(preview_slice=preview, share_of_preview=lambda *_: 0.1)
+    desk = open_desk(with_preview=with_preview)
     desk.click_segment()
     name = "ct / preview of z 3, unfinished"
     desk.qtbot.waitUntil(lambda: name in desk.viewer.layers)
     layer = desk.viewer.layers[name]
-    assert asked == [("z", 3, False)]
+    assert asked == [("z", 3)]
     assert layer.data.shape == (1, 6, 5)
     np.testing.assert_array_equal(layer.data_to_world((0, 0, 0)), (12, 0, 0))
     assert not layer.editable

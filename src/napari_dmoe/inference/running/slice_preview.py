@@ -7,6 +7,7 @@ card states no window of intensities, these are scaled by what lies around the s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +18,13 @@ from napari_dmoe.imaging.frames import source_axes
 from napari_dmoe.imaging.lazy import part_along
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing, model_shape
+from napari_dmoe.inference.running.drivers import Priors
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import n_windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Phases, ProgressHook, part_of
 
 _OVERLAP = 0.25
 _SHARE = 1 / 8
@@ -68,6 +71,57 @@ def share_of_preview(
     n = n_windows(model_shape(part, how), how.patch, overlap)
     share = n / n_windows(model_shape(image, how), how.patch, settings.overlap)
     return share if share <= _SHARE else 0.0
+
+
+def with_preview(
+    run: Callable[..., Any],
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    *,
+    at: tuple[str, int],
+    told: Callable[[SlicePreview], None],
+    settings: InferenceSettings,
+    progress: ProgressHook,
+    priors: Priors | None = None,
+    **how: Any,
+) -> Any:
+    """Look at one slice first, where that is quick, and segment the volume then.
+
+    Parameters
+    ----------
+    run : callable
+        Segments it: :func:`napari_dmoe.inference.running.segment.segment`, or another
+        that takes the same.
+    loaded, image, patient, settings, progress, priors
+        As `run` takes them, with further options.
+    at : (str, int)
+        The axis that the slice cuts, and its number along that, from 0.
+    told : callable
+        Takes the preview.
+
+    Returns
+    -------
+    object
+        What `run` returns.
+    """
+    axis, number = at
+    asked: dict[str, Any] = {"settings": settings}
+    if priors is not None:
+        asked["priors"] = priors
+    share = share_of_preview(loaded, image, axis, settings)
+    if share:
+        phases = Phases(progress, {_PREVIEW: share, _RUN: 1.0})
+        progress = phases.of(_RUN)
+        first = part_of(phases.of(_PREVIEW), 0, 1, f"preview of {axis} {number}")
+        made = preview_slice(
+            loaded, image, patient, axis=axis, number=number, progress=first, **asked
+        )
+        told(made)
+    return run(loaded, image, patient, progress=progress, **asked, **how)
+
+
+_PREVIEW, _RUN = "preview", "run"
 
 
 def preview_slice(

@@ -22,6 +22,7 @@ from napari_dmoe.imaging.volumes import (
 )
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.shares import seconds_around_network
 from napari_dmoe.inference.running.sums import VOXELS_AT_ONCE
 from napari_dmoe.inference.running.windows import n_windows
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -53,7 +54,7 @@ class VolumeNeeds:
     n_windows: int
     """Windows of all volumes."""
     seconds: float
-    """About how long the network takes for them, within a factor of 3 or so."""
+    """About how long it takes, within a factor of 3 or so."""
     of_what: str = ""
     """What of the model that is for, where it is not all of it."""
 
@@ -123,11 +124,17 @@ def needs_of_volumes(
     kept, read = _input_bytes(loaded, image, shape, how)
     if isinstance(loaded.config, UNetConfig):
         run += patch_bytes(loaded.config, how.patch)
+    passes = windows * n_rows * loaded.pass_seconds / torch.get_num_threads()
+    around = seconds_around_network(
+        len(volumes) * math.prod(volumes.frame_shape),
+        n_restored=1 + (n_values if in_memory and n_values > 1 else 0),
+        n_classes=loaded.config.n_classes,
+    )
     return VolumeNeeds(
         n_bytes=kept + max(read, run),
         n_free=available_bytes(),
         n_windows=windows,
-        seconds=windows * n_rows * loaded.pass_seconds / torch.get_num_threads(),
+        seconds=passes + around,
         of_what="for one value" if n_values < loaded.config.n_routers else "",
     )
 

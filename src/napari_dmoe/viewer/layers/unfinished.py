@@ -61,6 +61,18 @@ class GrowingMask:
             self.labels[tuple(where)] = labels
         self._new.append(place)
 
+    def becomes(self, labels: NDArray[np.uint8]) -> bool:
+        """Become a copy of the whole mask; say whether that is so.
+
+        Called in the run's thread. Slabs that were taken are there by now.
+        """
+        if labels.shape != self.labels.shape or labels.dtype != self.labels.dtype:
+            return False
+        for own, part in zip(self.labels, labels, strict=True):
+            if not np.array_equal(own, part):
+                own[...] = part
+        return True
+
     def news(self) -> list[Place]:
         """Return where slabs were taken since the last time; each is told once."""
         found = []

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.running.volume_needs import RunNeeds
 
-_HELD = 2, 1
-"""How often the window holds a mask besides, at most: to paint on, and as it comes. One
-in a file is painted on there, page by page."""
+_HELD = 1, 1
+"""How often the window holds a mask besides, at most: as it comes, and to paint on it
+then. One in a file is painted on there, page by page."""
 
 
 def run_needs(session: Session, engines: Engines) -> RunNeeds | None:

@@ -164,9 +164,9 @@ class RunControl(Control):
     def _on_returned(
         self, image: Image, request: Request, into: Path | None, done: Timed
     ) -> str:
-        self._unfinished.end()
+        own = self._unfinished.end()
         outcome = Outcome(done.found, request, done.seconds)
-        result = self._session.show_outcome(image, outcome)
+        result = self._session.show_outcome(image, outcome, own=own)
         text = f"Done in {done.seconds:.1f} s"
         text += f": {done.why_slow}." if done.why_slow else "."
         if into is not None:

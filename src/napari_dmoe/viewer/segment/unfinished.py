@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from napari_dmoe.imaging.frames import source_axes
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.progress import Phases, Progress, ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.placement import LayerData, axis_names, samples_of
@@ -32,7 +34,6 @@ from napari_dmoe.viewer.layers.unfinished import (
 )
 
 if TYPE_CHECKING:
-    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.running.slice_preview import SlicePreview
     from napari_dmoe.inference.running.volume_masks import FinishedSlab
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -59,6 +60,8 @@ class Coming:
     preview: SlicePreview | None = None
     is_replaced: bool = False
     """Whether the slice of the preview is finished."""
+    is_whole: bool = False
+    """Whether its mask is a copy of the result's, which nobody else has."""
 
     def take(self, slab: FinishedSlab) -> None:
         """Take a finished slab."""
@@ -67,6 +70,10 @@ class Coming:
             axis, number = self.slice
             part = slab.place[self.mask.axes.index(axis)]
             self.is_replaced |= part.start <= number < part.stop
+
+    def note_preview(self, preview: SlicePreview) -> None:
+        """Take the preview of the slice."""
+        self.preview = preview
 
     @property
     def words(self) -> str:
@@ -137,16 +144,21 @@ class UnfinishedMask(Control):
                 return names[axis], min(max(0, round(float(at[axis]))), last)
         return None
 
-    def end(self) -> None:
-        """Take out what is shown of a run; masks that it hid are seen again."""
+    def end(self) -> NDArray[np.uint8] | None:
+        """Take out what is shown of a run; masks that it hid are seen again.
+
+        Returns a copy of the whole mask where the run ended well and there is one.
+        """
         shown, self._shown, viewer = self._shown, None, self._session.viewer
         if shown is None or viewer is None:
-            return
+            return None
         for layer in (shown.layer, shown.preview):
             if layer is not None:
                 leaving_of(viewer).let_go(layer)
         for mask in shown.hidden:
             stage_of(viewer).see(mask, True)
+        coming = shown.coming
+        return coming.mask.labels if coming.is_whole else None
 
     def _look(self, _: object) -> None:
         """Show what is new."""
@@ -212,45 +224,26 @@ def _previewed(shown: _Shown, preview: SlicePreview) -> LayerData:
     )
 
 
-_PREVIEW, _RUN = "preview", "run"
-
-
 def _followed(
     engines: Engines,
     segment: Callable[..., Any],
     coming: Coming,
-    loaded: LoadedModel,
-    pixels: SpatialImage,
-    patient: Any,
-    *,
+    *inputs: Any,
     progress: ProgressHook,
     **how: Any,
 ) -> Any:
     """Look at the slice that is shown, and segment; called in the work's thread."""
-    share = 0.0
-    if coming.slice is not None:
-        axis, number = coming.slice
-        share = engines.share_of_preview(loaded, pixels, axis, how["settings"])
-    if coming.slice is not None and share:
-        phases = Phases(progress, {_PREVIEW: share, _RUN: 1.0})
-        coming.preview = engines.preview_slice(
-            loaded,
-            pixels,
-            patient,
-            axis=axis,
-            number=number,
-            progress=partial(_said, phases.of(_PREVIEW), f"preview of {axis} {number}"),
-            **how,
-        )
-        progress = phases.of(_RUN)
 
     def say(step: Progress) -> None:
-        _said(progress, coming.words, step)
+        message = ", ".join(filter(None, (step.message, coming.words)))
+        progress(replace(step, message=message))
 
-    return segment(loaded, pixels, patient, progress=say, finished=coming.take, **how)
-
-
-def _said(progress: ProgressHook, words: str, step: Progress) -> None:
-    """Tell a step with some words behind what it says."""
-    message = ", ".join(filter(None, (step.message, words)))
-    progress(replace(step, message=message))
+    how |= {"progress": say, "finished": coming.take}
+    if coming.slice is None:
+        made = segment(*inputs, **how)
+    else:
+        how |= {"at": coming.slice, "told": coming.note_preview}
+        made = engines.with_preview(segment, *inputs, **how)
+    if type(made.labels) is np.ndarray:  # and lies in no file
+        coming.is_whole = coming.mask.becomes(made.labels)
+    return made

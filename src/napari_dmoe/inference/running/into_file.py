@@ -1,12 +1,14 @@
-"""A result that was written to a file while it was made, as it lies there.
+"""A volume segmented into a file, and its result as it lies there.
 
-Nothing of its mask is read before it is looked at.
+Nothing of the mask is read before it is looked at.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from napari_dmoe.imaging.files import image_stem
 from napari_dmoe.imaging.frames import source_axes
 from napari_dmoe.imaging.spatial import (
     SPATIAL_AXES,
@@ -17,6 +19,34 @@ from napari_dmoe.imaging.spatial import (
 from napari_dmoe.imaging.tiff.reading import mapped_tiff
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.results.sidecars import recorded
+from napari_dmoe.inference.running.to_file import segment_to_file
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+
+
+def segment_into(
+    path: Path,
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    **how: Any,
+) -> Segmentation:
+    """Segment a volume into a file, and return what is there, not read.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.labels.tif``; one that is there is replaced.
+    loaded, image, patient
+        As :func:`napari_dmoe.inference.running.to_file.segment_to_file` takes them.
+    **how
+        Its further options; errors are its own.
+    """
+    stem = image_stem(path).removesuffix(".labels")
+    saved = segment_to_file(
+        path.parent, stem, loaded, image, patient, overwrite=True, **how
+    )
+    return written_result(saved.labels, image)
 
 
 def written_result(path: Path, image: SpatialImage) -> Segmentation:
