@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import tifffile
 from desk import Desk
 from qtpy.QtWidgets import QFileDialog
 from refusing import Refusing
-from stub_networks import thresholding_model
+from stub_networks import Thresholding, thresholding_model
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import ModelVolume
@@ -179,6 +180,54 @@ def test_a_large_mask_goes_into_a_file_and_is_opened_from_there(
     assert result.is_edited == bool(VOXELS[3, 4, 5] <= 0.5)
     assert file.read_bytes() == before
     assert tifffile.imread(file)[3, 4, 5] == (VOXELS[3, 4, 5] > 0.5)
+
+
+def test_a_run_into_a_file_that_was_stopped_is_gone_on_with(
+    open_desk: Callable[..., Desk],
+    model: LoadedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_dmoe.viewer.segment.readiness._MUCH", 0)
+    chosen = tmp_path / "big.labels.tif"
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_, **__: (str(chosen), "")
+    )
+    rows = "napari_dmoe.imaging.tiff.writing._PIXELS_AT_ONCE"
+    monkeypatch.setattr(rows, 16 * 33 * 40)
+    forward, may_go_on, is_there = Thresholding.forward, Event(), Event()
+
+    def slow(network: Thresholding, *inputs: Any, **how: Any) -> Any:
+        if len(network.passes) == 12:
+            is_there.set()
+            may_go_on.wait(10)
+        return forward(network, *inputs, **how)
+
+    monkeypatch.setattr(Thresholding, "forward", slow)
+    desk = open_desk(VOXELS)
+    desk.change_settings(batch=1)
+    desk.choose("severity", "T2")
+    desk.settle()
+    link = desk.segmenting.tab.action.link
+    desk.click(link)
+    desk.qtbot.waitUntil(is_there.is_set)
+    desk.click_segment()  # Stop
+    may_go_on.set()
+    desk.wait_until_idle()
+    assert desk.status == (
+        "Stopped. The same run into big.labels.tif will go on where this one ended."
+    )
+    assert [each.name for each in desk.viewer.layers] == ["ct"]
+    assert not chosen.exists()
+    before = len(model.module.passes)
+    desk.click(link)
+    desk.wait_until_idle()
+    (mask,) = desk.masks
+    np.testing.assert_array_equal(mask.data, VOXELS > 0.5)
+    n_windows = len(Windows(VOXELS.shape, (32, 32, 64), 0.5))
+    assert len(model.module.passes) - before < n_windows
+    left = sorted(each.name for each in tmp_path.iterdir())
+    assert left == ["big.labels.json", "big.labels.tif"]
 
 
 def test_a_file_that_cannot_be_written_is_said_and_nothing_is_left(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.imaging.files import image_stem
 from napari_dmoe.imaging.frames import source_axes
 from napari_dmoe.imaging.spatial import (
     SPATIAL_AXES,
@@ -20,6 +19,7 @@ from napari_dmoe.imaging.tiff.reading import mapped_tiff
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.inference.running.to_file import segment_to_file
+from napari_dmoe.inference.running.unfinished import UNFINISHED
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 
@@ -36,17 +36,21 @@ def segment_into(
     Parameters
     ----------
     path : Path
-        A ``.labels.tif``; one that is there is replaced.
+        A ``.labels.tif``; one that is there is replaced. What the same run left of it
+        where it was interrupted is gone on with, and is kept where this one is.
     loaded, image, patient
         As :func:`napari_dmoe.inference.running.to_file.segment_to_file` takes them.
     **how
         Its further options; errors are its own.
     """
-    stem = image_stem(path).removesuffix(".labels")
-    saved = segment_to_file(
-        path.parent, stem, loaded, image, patient, overwrite=True, **how
-    )
+    how |= {"overwrite": True, "resume": True}
+    saved = segment_to_file(path.parent, path.name, loaded, image, patient, **how)
     return written_result(saved.labels, image)
+
+
+def is_to_be_gone_on_with(path: Path) -> bool:
+    """Say whether an interrupted run left something of a file."""
+    return path.with_name(f"{path.name}{UNFINISHED}").exists()
 
 
 def written_result(path: Path, image: SpatialImage) -> Segmentation:

@@ -65,6 +65,15 @@ def into_file(engines: Engines, path: Path) -> Callable[..., Any]:
     return partial(_written, engines.segment_into, path)
 
 
+def stopped_into(path: Path) -> str:
+    """Say what a run into a file leaves that was stopped; nothing where it is none."""
+    from napari_dmoe.inference.running.into_file import is_to_be_gone_on_with
+
+    if not is_to_be_gone_on_with(path):
+        return ""
+    return f"Stopped. The same run into {path.name} will go on where this one ended."
+
+
 def _written(
     segment_into: Callable[..., Any], path: Path, *inputs: Any, **how: Any
 ) -> Any:

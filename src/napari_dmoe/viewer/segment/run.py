@@ -17,7 +17,7 @@ from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
-from napari_dmoe.viewer.segment.large_volumes import into_file
+from napari_dmoe.viewer.segment.large_volumes import into_file, stopped_into
 from napari_dmoe.viewer.segment.unfinished import UnfinishedMask
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
@@ -133,7 +133,7 @@ class RunControl(Control):
             shorter=inquiry.shorter(loaded),
             then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
-            if_stopped=self._on_stopped,
+            if_stopped=partial(self._on_stopped, into),
             problem=holding(self._session, image),
         )
         return order if part is None else part.of(order)
@@ -182,9 +182,9 @@ class RunControl(Control):
         self._rerun_wanted = False
         return self._say(f"Failed: {error}")
 
-    def _on_stopped(self) -> str:
-        lost = self._work.lost
-        return self._say(lost or STOPPED, was_stopped=not lost)
+    def _on_stopped(self, into: Path | None) -> str:
+        lost, kept = self._work.lost, "" if into is None else stopped_into(into)
+        return self._say(lost or kept or STOPPED, was_stopped=not lost)
 
     def _say(
         self, text: str, result: Result | None = None, *, was_stopped: bool = False
