@@ -19,8 +19,8 @@ from napari_dmoe.viewer.segment.control import SegmentControl
 
 SHAPE = (512, 512, 256)
 _CHUNKS = (32, 256, 256)
-_SLICE = 300
-_DONE = 330
+_SLICE = 86
+_DONE = 110
 """Slices that are finished when the pictures are taken."""
 
 
@@ -35,8 +35,7 @@ def written_scan(folder: Path) -> tuple[Any, np.ndarray]:
         folder / "scan.zarr", shape=SHAPE, chunks=_CHUNKS, dtype=image.data.dtype
     )
     places = (
-        np.arange(n) * m // n
-        for n, m in zip(SHAPE[1:], (height, width), strict=True)
+        np.arange(n) * m // n for n, m in zip(SHAPE[1:], (height, width), strict=True)
     )
     plane = np.ix_(range(depth), *places)
     for number, z in enumerate(range(0, SHAPE[0], depth)):
@@ -90,12 +89,14 @@ def _from_the_side(viewer: napari.Viewer, shoot: Shooter) -> None:
     shoot.window("slabs-light")
     get_settings().appearance.theme = "dark"
     viewer.dims.order = (0, 1, 2)
+    viewer.layers["long scan"].visible = False
     viewer.dims.ndisplay = 3
     viewer.reset_view()
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
     camera.angles = (0, 25, 70)
     shoot.window("slabs-3d")
     viewer.dims.ndisplay = 2
+    viewer.layers["long scan"].visible = True
     viewer.dims.current_step = step
     viewer.reset_view()
 

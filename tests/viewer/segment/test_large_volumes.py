@@ -75,11 +75,15 @@ def test_what_a_run_needs_stands_beside_the_button(
 ) -> None:
     needs = RunNeeds(of(1.4), of(0.8))
     desk = open_desk(VOXELS, needs_of_run=lambda *_, **__: needs)
-    assert desk.reason == "Needs 1.4 GiB of 9.2 GiB free, 343 windows, about 2 min."
+    said = "Needs 1.4 GiB of 9.2 GiB free, 343 windows, about 2 min."
+    assert desk.status == f"Ready. {said}"
+    assert desk.reason == ""
     action = desk.segmenting.tab.action
     assert action.link.text() == "Into a file…"
     assert desk.dock.footer.button.isEnabled()
-    assert action.reason.property("tone") in (None, "")
+    needs = RunNeeds(of(1.2), of(0.8))  # as with another setting
+    desk.segmenting.tab.settings.changed.emit()
+    assert desk.status.startswith("Ready. Needs 1.2 GiB")
 
 
 def test_what_nearly_does_not_fit_asks_for_care(
@@ -88,6 +92,7 @@ def test_what_nearly_does_not_fit_asks_for_care(
     needs = RunNeeds(of(8.9), of(0.8))
     desk = open_desk(VOXELS, needs_of_run=lambda *_, **__: needs)
     assert desk.dock.footer.button.isEnabled()
+    assert (desk.status, desk.reason) == ("Ready.", needs.in_memory.words)
     assert desk.segmenting.tab.action.reason.property("tone") == "caution"
 
 

@@ -48,6 +48,7 @@ from napari_dmoe.viewer.segment.truth.control import TruthControl
 from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
 
+_READY = "Ready."
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
 
 
@@ -159,27 +160,31 @@ class SegmentControl(TabControl):
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())
+        self._on_fit()
 
     def _on_surroundings(self) -> None:
         self.tab.settings.set_choices("device", self._session.surroundings.devices)
 
     def _show_readiness(self) -> None:
-        is_ready = self._show_action()
-        self._work.say("Ready." if is_ready and not self.fit.is_looking else "")
+        ready = self._show_action()
+        self._work.say("" if self.fit.is_looking else ready)
 
     def _on_fit(self) -> None:
-        is_ready = self._show_action()
-        if not (is_ready and self._foot.status.text()):  # else that stays: how it went
-            self._work.say("Ready." if is_ready else "")
+        ready, said = self._show_action(), self._foot.status.text()
+        if not ready or not said or said.startswith(_READY):  # else how it went stays
+            self._work.say(ready)
 
-    def _show_action(self) -> bool:
-        """Show whether a run can begin, beside the button; return that."""
+    def _show_action(self) -> str:
+        """Show whether a run can begin, beside the button.
+
+        Returns what the foot says then; nothing where none can.
+        """
         now = self._readiness()
         self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
         more = self.samples.which_first if now.remedy == OPEN_SAMPLE else ""
         remedy = Remedy(now.remedy, now.offer, more) if now.remedy else None
         self.tab.action.show_reason(now.text, remedy, is_caution=now.is_caution)
-        return now.is_ready
+        return f"{_READY} {now.facts}".rstrip() if now.is_ready else ""
 
     def _readiness(self) -> Readiness:
         """Say whether a run can begin; if not, why."""

@@ -50,6 +50,8 @@ class Readiness:
     """What the link says."""
     is_caution: bool = False
     """Whether what stands there asks for care before a run."""
+    facts: str = ""
+    """What a run needs, for another line, which has more room."""
 
 
 def readiness(
@@ -101,10 +103,13 @@ _MUCH = 2**27
 
 
 def _with_needs(now: Readiness, needs: RunNeeds) -> Readiness:
-    """Say what a run needs, behind what asks for care."""
+    """Say what a run needs: beside the button where that asks for care."""
     own = needs.in_memory
-    text = " ".join(filter(None, (now.text, own.words)))
-    now = replace(now, text=text, is_caution=now.is_caution or own.is_tight)
+    if own.is_tight:
+        text = " ".join(filter(None, (now.text, own.words)))
+        now = replace(now, text=text, is_caution=True)
+    else:
+        now = replace(now, facts=own.words)
     is_offered = own.is_tight or own.n_bytes > _MUCH
     if now.remedy or needs.into_file is None or not is_offered:
         return now

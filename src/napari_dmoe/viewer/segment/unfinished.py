@@ -93,6 +93,8 @@ class _Shown:
     began: float = field(default_factory=time.monotonic)
     layer: Labels | None = None
     preview: Labels | None = None
+    is_replaced: bool = False
+    """Whether the preview was hidden, as its slice is finished."""
     is_stale: bool = False
     drawn_again: float = 0.0
     """When it may be drawn again."""
@@ -179,8 +181,9 @@ class UnfinishedMask(Control):
         shown.is_stale |= any(
             is_seen(viewer, layer, image, coming.mask, place) for place in news
         )
-        if coming.is_replaced and shown.preview is not None:
-            leaving_of(viewer).let_go(shown.preview)
+        if coming.is_replaced and not shown.is_replaced and shown.preview is not None:
+            shown.is_replaced = True
+            stage_of(viewer).see(shown.preview, False)
         if shown.is_stale and time.monotonic() >= shown.drawn_again:
             self._draw(shown, layer)
 
