@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
@@ -47,6 +48,7 @@ from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.segment.truth.control import TruthControl
 from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import BUSY
 
 _READY = "Ready."
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -125,6 +127,9 @@ class SegmentControl(TabControl):
 
     def _segment_into_file(self) -> None:
         """Segment a volume into a file that a person chooses."""
+        if self.run.is_busy:
+            show_info(BUSY)
+            return
         self.tab.patient.commit()
         image = self._session.image
         target = None if image is None else ask_for_mask_file(self.tab, image)
