@@ -282,7 +282,7 @@ def measure_lazy(repeats: int) -> dict[str, object]:
         patient = sample_pelvis().patient
         dock._session.set_patient(image, patient)
         wait(lambda: is_ready(dock) and not dock.control(SegmentControl).fit.is_looking)
-        said = dock.control(SegmentControl).tab.action.reason.text()
+        said = dock.footer.status.text()
         found = {"image": list(volume.shape), "said": said}
         beats = Beats()
         found["at rest"] = resting(beats)
