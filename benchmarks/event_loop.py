@@ -6,6 +6,9 @@ loop comes round: the gaps between its beats are how long a click would have wai
 Then a run of a 3D model is stopped at several moments, each timed until the dock is
 ready again.
 
+The scene "lazy volume" segments a volume of 512 voxels a side that is mapped from a
+file, so that its slabs appear while the run goes on, and stops it at several moments.
+
 The scene "painting, 50 M voxels" runs no network: a mask made by hand lies on a large
 volume and is painted on, sliders are moved and maps are chosen, first with napari alone
 and then with the dock on each of its tabs. What napari needs itself is no fault of the
@@ -19,16 +22,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from qtpy.QtCore import QCoreApplication, QEvent, QEventLoop, Qt, QTimer
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept, interleaved
+from napari_dmoe.phantoms.samples import sample_pelvis
 from napari_dmoe.viewer.bench import TabControl
 from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.dock import DMoEDock
@@ -124,9 +131,12 @@ def run_once(dock: DMoEDock, beats: Beats) -> dict[str, float]:
     seconds = time.perf_counter() - beats.times[0]
     until = time.perf_counter() + 0.3
     wait(lambda: time.perf_counter() > until)  # the mask is drawn, the table filled
-    gaps = beats.stop()
+    return {"run_s": round(seconds, 2), **told(beats.stop())}
+
+
+def told(gaps: np.ndarray) -> dict[str, float]:
+    """Return what there is to say of gaps in ms."""
     return {
-        "run_s": round(seconds, 2),
         "beats": len(gaps),
         "median_ms": round(float(np.median(gaps)), 1),
         "p95_ms": round(float(np.percentile(gaps, 95)), 1),
@@ -221,6 +231,93 @@ class HandMade:
 def _corner(image: Any) -> Any:
     """Return a small part, so that a record of a real run is there at once."""
     return replace(image, data=image.data[:32, :64, :64])
+
+
+LAZY = "lazy volume, 512 a side"
+SIDE = 512
+LAZY_STOPS_AFTER_S = (0.1, 0.5, 1.5, 3.0, 6.0, 9.0, 12.0)
+
+
+def long_scan(path: Path, shape: tuple[int, int, int]) -> tuple[np.memmap, np.ndarray]:
+    """Write phantom scans one behind another, enlarged in their planes; map the file.
+
+    Returns the volume and the size of its voxels in mm, (z, y, x).
+    """
+    case = sample_pelvis()
+    spacing = np.diag(case.image.affine)[:-1].copy()
+    depth, height, width = case.image.data.shape
+    volume = open_memmap(path, "w+", case.image.data.dtype, shape)
+    rows, columns = (
+        np.arange(n) * m // n for n, m in ((shape[1], height), (shape[2], width))
+    )
+    for z in range(shape[0]):
+        number, at = divmod(z, depth)
+        at = at if number % 2 == 0 else depth - 1 - at
+        volume[z] = case.image.data[at][np.ix_(rows, columns)]
+    volume.flush()
+    del volume
+    spacing[1:] *= (height / shape[1], width / shape[2])
+    return np.load(path, mmap_mode="r"), spacing
+
+
+def measure_lazy(repeats: int) -> dict[str, object]:
+    """Return the gaps while slabs appear, and how long Stop takes now and then."""
+    with TemporaryDirectory() as folder:
+        volume, spacing = long_scan(Path(folder) / "scan.npy", (SIDE,) * 3)
+        viewer = napari.Viewer(title=LAZY)
+        image = viewer.add_image(
+            volume,
+            name="scan",
+            scale=spacing,
+            units=("mm",) * 3,
+            axis_labels=("z", "y", "x"),
+            contrast_limits=(-200, 300),
+        )
+        dock = open_dock(viewer)
+        dock.pulse = QTimer()
+        dock.pulse.start(20)
+        wait(lambda: not dock.control(SegmentControl).loader.is_busy)
+        dock.open_model("pelvis-phantom")
+        wait(lambda: is_ready(dock))
+        patient = sample_pelvis().patient
+        dock._session.set_patient(image, patient)
+        wait(lambda: is_ready(dock) and not dock.control(SegmentControl).fit.is_looking)
+        said = dock.footer.status.text()
+        found = {"image": list(volume.shape), "said": said}
+        beats = Beats()
+        found["at rest"] = resting(beats)
+        found["runs"] = [run_lazy(viewer, dock, beats) for _ in range(repeats)]
+        found["stop_s"] = {}
+        for seconds in LAZY_STOPS_AFTER_S:
+            try:
+                took = stop_after(dock, seconds)
+            except RuntimeError:
+                break  # the run was over by then
+            found["stop_s"][f"{seconds:g} s after the start"] = took
+        viewer.close()
+    return found
+
+
+def resting(beats: Beats, seconds: float = 3.0) -> dict[str, float]:
+    """Return the gaps while nothing is done: others share the machine."""
+    beats.start()
+    until = time.perf_counter() + seconds
+    wait(lambda: time.perf_counter() > until)
+    return told(beats.stop())
+
+
+def run_lazy(viewer: napari.Viewer, dock: DMoEDock, beats: Beats) -> dict[str, object]:
+    """Segment once, and note when the first slab and the preview were seen."""
+    seen: dict[str, float] = {}
+
+    def note(event: Any) -> None:
+        what = str(event.value.name).partition(" / ")[2]
+        seen[what] = round(time.perf_counter() - beats.times[0], 2)
+
+    viewer.layers.events.inserted.connect(note)
+    found = run_once(dock, beats)
+    viewer.layers.events.inserted.disconnect(note)
+    return {**found, "seen after, s": seen}
 
 
 def ball(share: float = 1.0) -> np.ndarray:
@@ -415,17 +512,20 @@ def _longest(rows: list[dict[str, Any]]) -> float:
     return min((row["max_ms"] for row in rows), default=0.0)
 
 
+OTHERS = {LAZY: measure_lazy, PAINTING: measure_painting}
+
+
 def main() -> None:
     """Measure every scene and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--scene", choices=[*SCENES, PAINTING], action="append")
+    parser.add_argument("--scene", choices=[*SCENES, *OTHERS], action="append")
     arguments = parser.parse_args()
     napari.Viewer(show=False).close()  # the application itself takes a moment
-    scenes = arguments.scene or [*SCENES, PAINTING]
+    scenes = arguments.scene or [*SCENES, *OTHERS]
     found = {
-        scene: measure_painting(arguments.repeats)
-        if scene == PAINTING
+        scene: OTHERS[scene](arguments.repeats)
+        if scene in OTHERS
         else measure(scene, arguments.repeats)
         for scene in scenes
     }

@@ -18,6 +18,7 @@ from screenshots.routing import routing_fundus, routing_pelvis, routing_skin
 from screenshots.segment import ct, many, pelvis, phantom, retina, skin, states
 from screenshots.tools import WINDOW, Shooter, load, wait
 from screenshots.two_hundred import two_hundred
+from screenshots.volumes import long_scan
 from screenshots.what_if import (
     whatif_experts,
     whatif_noise,
@@ -31,7 +32,7 @@ from napari_dmoe.viewer.segment.control import SegmentControl
 
 IMAGES = Path(__file__).parent / "images"
 SCENES = (
-    *(states, retina, phantom, many, two_hundred, skin, pelvis, ct),
+    *(states, retina, phantom, many, two_hundred, skin, pelvis, ct, long_scan),
     *(routing_fundus, routing_skin, routing_pelvis),
     *(whatif_sweep, whatif_experts, whatif_noise, whatif_replay),
     whatif_volume,

@@ -17,6 +17,7 @@ class Refusing:
     ) -> None:
         self._data, self._most = data, most
         self.shape, self.ndim, self.dtype = data.shape, data.ndim, data.dtype
+        self.size = data.size
         self.n_read = 0
         """Numbers that were read so far."""
         if chunks:

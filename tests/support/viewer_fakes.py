@@ -172,6 +172,7 @@ class FakeSegment:
         *,
         settings: InferenceSettings,
         progress: ProgressHook,
+        finished: object = None,
     ) -> Segmentation:
         self.calls.append(patient)
         self.threads.add(threading.get_ident())

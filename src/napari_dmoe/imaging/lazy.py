@@ -104,6 +104,44 @@ def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
     return data[index] if isinstance(data, np.ndarray) else LazyFrame(data, index)
 
 
+class _Part:
+    """Some rows of a lazy array along one axis; read only where it is indexed."""
+
+    def __init__(self, data: Any, along: int, rows: slice) -> None:
+        self._data, self._along, self._rows = data, along, rows
+        shape = list(map(int, data.shape))
+        shape[along] = rows.stop - rows.start
+        self.shape, self.ndim, self.dtype = tuple(shape), len(shape), data.dtype
+        stated = getattr(data, "chunks", None)
+        if stated is not None:
+            stated = tuple(c if isinstance(c, int) else max(c) for c in stated)
+        self.chunks = stated
+
+    def __getitem__(self, index: Any) -> Any:
+        """Read a part; one entry for each axis, slices without a step."""
+        if index is ...:
+            index = (slice(None),) * self.ndim
+        along, first = self._along, self._rows.start
+        each = index[along]
+        if isinstance(each, slice):
+            begin, end, _ = each.indices(self.shape[along])
+            place: Any = slice(first + begin, first + max(begin, end))
+        else:
+            place = first + each
+        return self._data[(*index[:along], place, *index[along + 1 :])]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read all of these rows."""
+        return np.asarray(_read(self, ...), dtype)
+
+
+def part_along(data: Any, along: int, rows: slice) -> Any:
+    """Return some rows of an array along one axis, without reading lazy arrays."""
+    if isinstance(data, np.ndarray):
+        return data[(*(slice(None),) * along, rows)]
+    return _Part(data, along, rows)
+
+
 class _Turned:
     """A lazy array with its axes in another order, some of them from end to start."""
 

@@ -332,6 +332,9 @@ def _late(name: str) -> Callable[..., Any]:
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
+segment_into = _late("inference.running.into_file:segment_into")
+needs_of_run = _late("inference.running.volume_needs:needs_of_run")
+with_preview = _late("inference.running.slice_preview:with_preview")
 outlook = _late("inference.running.outlook:outlook")
 suited_model = _late("inference.running.suited:suited_model")
 suited_to_files = _late("inference.running.suited:suited_to_files")
@@ -357,6 +360,9 @@ class Engines:
     warm_up: Callable[[], None] = warm_up
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
+    segment_into: Callable[..., Segmentation] = segment_into
+    needs_of_run: Callable[..., Any] = needs_of_run
+    with_preview: Callable[..., Any] = with_preview
     outlook: Callable[..., Outlook] = outlook
     suited_model: Callable[..., str] = suited_model
     suited_to_files: Callable[..., str] = suited_to_files

@@ -15,6 +15,7 @@ from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.inference.running.outlook import NOT_LOOKED_AT, outlook
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.shares import seconds_around_network
 from napari_dmoe.inference.running.volume_needs import VolumeNeeds, needs_of_volumes
 from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.models.checkpoint import load_checkpoint
@@ -66,13 +67,22 @@ def test_memory_holds_a_slab_of_what_goes_in_and_what_comes_out() -> None:
     assert maps == 4 * 2 * np.prod(LARGE)
 
 
-def test_time_is_that_of_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def around(n_masks: int) -> float:
+    """Return how long a large volume takes besides the network."""
+    n = int(np.prod(LARGE))
+    return seconds_around_network(n, n_restored=n_masks, n_classes=2)
+
+
+def test_time_is_that_of_all_passes_and_of_the_volume(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     one = needs(LARGE)
     assert one.n_windows == len(Windows(LARGE, STUB_PATCH, 0.5))
-    assert one.seconds == one.n_windows * thresholding_model().pass_seconds / 2
+    passes = one.n_windows * thresholding_model().pass_seconds / 2
+    assert one.seconds == passes + around(1)
     noisy = needs(LARGE, n_values=5, noise=True, samples=3)
-    assert noisy.seconds == pytest.approx(15 * one.seconds)
+    assert noisy.seconds == pytest.approx(15 * passes + around(6))
     assert one.words.endswith(" for one value.")
     assert "value" not in noisy.words
 

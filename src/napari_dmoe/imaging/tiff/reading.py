@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tifffile
+from numpy.typing import NDArray
 
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.pictures.orientation import swaps_sides, turning, upright
@@ -19,6 +20,7 @@ from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     MOST_CLASSES,
     SPATIAL_AXES,
+    ImageReadError,
     SpatialImage,
     guess_axes,
 )
@@ -34,6 +36,31 @@ from napari_dmoe.imaging.tiff.spacing import FROM_TAGS, UNIT, stated_sizes
 # What tifffile logs of odd tags is said here as a notice or an error, and not to the
 # terminal, where Python prints what nobody listens to.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def mapped_tiff(path: Path) -> NDArray[Any]:
+    """Map the pixels of an uncompressed TIFF into memory; nothing is read before.
+
+    Parameters
+    ----------
+    path : Path
+        As :func:`napari_dmoe.imaging.tiff.writing.mapped_mask` wrote it.
+
+    Returns
+    -------
+    array
+        Its pixels as they are stored; they cannot be written to.
+
+    Raises
+    ------
+    ImageReadError
+        When it is gone, compressed, or no TIFF.
+    """
+    try:
+        mapped: NDArray[Any] = tifffile.memmap(path, mode="r")
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        raise ImageReadError(f"{path.name} cannot be mapped: {error}") from error
+    return mapped
 
 
 def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:

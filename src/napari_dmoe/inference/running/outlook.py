@@ -133,7 +133,13 @@ def _of_volume(
     if not isinstance(how, VolumePreprocessing):
         raise ImageError("the model's card states no preprocessing of volumes")
     needs = needs_of_volumes(loaded, volumes, settings, n_values=1)
-    refuse_beyond(needs)
+    # What does not fit into memory may still be segmented into a file.
+    may_be_in_file = not volumes.axes and not settings.probabilities
+    refuse_beyond(
+        needs_of_volumes(
+            loaded, volumes, settings, n_values=1, in_memory=not may_be_in_file
+        )
+    )
     if math.prod(volumes.frame_shape) > MOST_VOXELS:
         return Outlook(facts=(needs.words, NOT_LOOKED_AT))
     n_channels = loaded.config.in_channels

@@ -38,6 +38,11 @@ def shares_of_volume(
     }
 
 
+def seconds_around_network(voxels: int, *, n_restored: int, n_classes: int) -> float:
+    """Return about how long it takes to prepare a volume and to draw its masks."""
+    return voxels * (_PREPARED + _RESTORED * n_classes * n_restored)
+
+
 def beats_of_preparing(*, voxels: int, resampled: int, lazy_bytes: int = 0) -> int:
     """Return about how often preparing a volume pulses, which need not be exact.
 

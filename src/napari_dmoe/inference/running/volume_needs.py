@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,15 +16,22 @@ from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
     KEPT_BYTES,
+    VOLUME_AXES,
     VolumePreprocessing,
     model_shape,
 )
+from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.shares import seconds_around_network
 from napari_dmoe.inference.running.sums import VOXELS_AT_ONCE
 from napari_dmoe.inference.running.windows import n_windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import patch_bytes
 from napari_dmoe.models.unet import UNetConfig
+from napari_dmoe.patient import Patient
+
+_NEARLY_ALL = 0.8
+"""Of the memory that is free, a run that takes more asks for care."""
 
 _FLOAT = 4
 """Bytes of a number."""
@@ -47,9 +54,19 @@ class VolumeNeeds:
     n_windows: int
     """Windows of all volumes."""
     seconds: float
-    """About how long the network takes for them, within a factor of 3 or so."""
+    """About how long it takes, within a factor of 3 or so."""
     of_what: str = ""
     """What of the model that is for, where it is not all of it."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is as much memory."""
+        return self.n_bytes <= self.n_free
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether it takes nearly all the memory that there is, or more."""
+        return self.n_bytes > _NEARLY_ALL * self.n_free
 
     @property
     def words(self) -> str:
@@ -107,12 +124,69 @@ def needs_of_volumes(
     kept, read = _input_bytes(loaded, image, shape, how)
     if isinstance(loaded.config, UNetConfig):
         run += patch_bytes(loaded.config, how.patch)
+    passes = windows * n_rows * loaded.pass_seconds / torch.get_num_threads()
+    around = seconds_around_network(
+        len(volumes) * math.prod(volumes.frame_shape),
+        n_restored=1 + (n_values if in_memory and n_values > 1 else 0),
+        n_classes=loaded.config.n_classes,
+    )
     return VolumeNeeds(
         n_bytes=kept + max(read, run),
         n_free=available_bytes(),
         n_windows=windows,
-        seconds=windows * n_rows * loaded.pass_seconds / torch.get_num_threads(),
+        seconds=passes + around,
         of_what="for one value" if n_values < loaded.config.n_routers else "",
+    )
+
+
+@dataclass(frozen=True)
+class RunNeeds:
+    """What one run needs, with its mask in memory, or in a file alone."""
+
+    in_memory: VolumeNeeds
+    into_file: VolumeNeeds | None
+    """None where nothing can be written to a file as it comes."""
+
+
+def needs_of_run(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    settings: InferenceSettings,
+    priors: Priors | None = None,
+    *,
+    n_shown: tuple[int, int] = (0, 0),
+) -> RunNeeds:
+    """Return what a run for a patient needs, from shapes alone.
+
+    Parameters
+    ----------
+    loaded, image, patient, settings, priors
+        As :func:`napari_dmoe.inference.running.segment.segment` takes them: a model of
+        volumes.
+    n_shown : (int, int)
+        How often a window holds the mask besides, at most: one in memory, one in a
+        file.
+
+    Raises
+    ------
+    ValueError
+        When no such run could begin.
+    """
+    volumes = Frames(image, VOLUME_AXES)
+    n_values = len(choose_routers(loaded, patient, settings, priors).categories)
+    is_one = not volumes.axes and settings.scored_at == "source"
+    voxels = len(volumes) * math.prod(volumes.frame_shape)
+
+    def needed(in_memory: bool, n_held: int) -> VolumeNeeds:
+        needs = needs_of_volumes(
+            loaded, volumes, settings, n_values=n_values, in_memory=in_memory
+        )
+        return replace(needs, n_bytes=needs.n_bytes + n_held * voxels, of_what="")
+
+    into_file = is_one and not settings.probabilities
+    return RunNeeds(
+        needed(True, n_shown[0]), needed(False, n_shown[1]) if into_file else None
     )
 
 

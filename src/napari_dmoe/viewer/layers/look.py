@@ -39,12 +39,18 @@ the plain model's is, and of its difference to the plain one, which may be a rim
 single pixels between the outlines of both."""
 
 
-def mask_layer(source: Image, result: Segmentation) -> LayerData:
-    """Return a result's mask as a Labels layer on its source."""
+def mask_layer(
+    source: Image, result: Segmentation, *, own: NDArray[Any] | None = None
+) -> LayerData:
+    """Return a result's mask as a Labels layer on its source.
+
+    What is shown is a copy of the labels, which somebody may paint on: `own`, where one
+    was made already, in the order of their axes.
+    """
     record = result.provenance
     data, arguments, kind = maps.map_layer(
         source,
-        result.labels,
+        _own(result.labels) if own is None else own,
         mask_look(result.classes, record),
         axes=result.axes,
         grid=result.grid,
@@ -52,7 +58,22 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     )
     kept = {k: v for k, v in source.metadata.items() if k == placement.FILE_KEY}
     arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
-    return data.copy(), arguments, kind  # somebody may paint on it
+    if own is None and not isinstance(data, np.memmap):
+        data = data.copy()
+    return data, arguments, kind
+
+
+def _own(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that may be painted on where a whole file is mapped.
+
+    Of that no more is in memory than was looked at or painted on, and the file stays as
+    it is. Other labels are returned as they are.
+    """
+    if not isinstance(labels, np.memmap) or labels.filename is None:
+        return labels
+    return np.memmap(
+        labels.filename, labels.dtype, "c", labels.offset, labels.shape, "C"
+    )
 
 
 def mask_look(

@@ -16,6 +16,7 @@ MISSED = "missed and too much"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
 SEEN = "what the model sees"
+UNFINISHED = "unfinished mask"
 
 
 def layer_name(image: str, what: str) -> str:
@@ -36,6 +37,11 @@ def mask_words(record: Provenance, note: str = "") -> str:
     altered = altered_words(record)
     what = f"what-if {altered.removeprefix('if ')}" if altered else MASK
     return f"{what} {note}".rstrip()
+
+
+def preview_of(axis: str, number: int) -> str:
+    """Say which slice a preview is of, numbered as napari's sliders are."""
+    return f"preview of {axis} {number}, unfinished"
 
 
 def mask_by(model: str) -> str:

@@ -68,7 +68,7 @@ def _may_look_at(layer: Layer) -> bool:
     that it may be a mask.
     """
     samples = samples_of(layer)
-    if isinstance(samples, np.ndarray):
+    if _is_in_memory(samples):
         return True
     path, name = path_of(layer), without_suffix(NUMBERED.sub("", str(layer.name)))
     stem, folder = (name, "") if path is None else (stem_of(path), path.parent.name)
@@ -76,11 +76,16 @@ def _may_look_at(layer: Layer) -> bool:
     return bool(says) and math.prod(samples.shape) <= _MOST_UNREAD
 
 
+def _is_in_memory(samples: Any) -> bool:
+    """Say whether samples are at hand: those of a file that is mapped are not."""
+    return isinstance(samples, np.ndarray) and not isinstance(samples, np.memmap)
+
+
 def _plane(layer: Layer) -> NDArray[Any]:
     """Return samples in memory: of what is not, the plane in the middle."""
     samples = samples_of(layer)
-    if isinstance(samples, np.ndarray):
-        return samples
+    if _is_in_memory(samples):
+        return np.asarray(samples)
     n_further = max(0, layer.ndim - 2)
     middle = tuple(n // 2 for n in samples.shape[:n_further])
     return np.asarray(samples[middle])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse.control import BrowseControl
 from napari_dmoe.viewer.segment.compare.control import CompareControl
+from napari_dmoe.viewer.segment.large_volumes import ask_for_mask_file, run_needs
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -26,6 +28,7 @@ from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_IMAGE,
     CHOOSE_MODEL,
     ENTER_PATIENT,
+    INTO_FILE,
     NAME_AXES,
     OPEN_MODEL,
     OPEN_SAMPLE,
@@ -45,7 +48,9 @@ from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.segment.truth.control import TruthControl
 from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import BUSY
 
+_READY = "Ready."
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
 
 
@@ -120,6 +125,17 @@ class SegmentControl(TabControl):
         else:
             self._show_readiness()
 
+    def _segment_into_file(self) -> None:
+        """Segment a volume into a file that a person chooses."""
+        if self.run.is_busy:
+            show_info(BUSY)
+            return
+        self.tab.patient.commit()
+        image = self._session.image
+        target = None if image is None else ask_for_mask_file(self.tab, image)
+        if target is not None:
+            self.run.begin(was_asked_for=True, image=image, into=target)
+
     def abandon(self) -> None:
         """Stop the run: the dock is taken out of the window."""
         self.run.stop()
@@ -149,27 +165,31 @@ class SegmentControl(TabControl):
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())
+        self._on_fit()
 
     def _on_surroundings(self) -> None:
         self.tab.settings.set_choices("device", self._session.surroundings.devices)
 
     def _show_readiness(self) -> None:
-        is_ready = self._show_action()
-        self._work.say("Ready." if is_ready and not self.fit.is_looking else "")
+        ready = self._show_action()
+        self._work.say("" if self.fit.is_looking else ready)
 
     def _on_fit(self) -> None:
-        is_ready = self._show_action()
-        if not (is_ready and self._foot.status.text()):  # else that stays: how it went
-            self._work.say("Ready." if is_ready else "")
+        ready, said = self._show_action(), self._foot.status.text()
+        if not ready or not said or said.startswith(_READY):  # else how it went stays
+            self._work.say(ready)
 
-    def _show_action(self) -> bool:
-        """Show whether a run can begin, beside the button; return that."""
+    def _show_action(self) -> str:
+        """Show whether a run can begin, beside the button.
+
+        Returns what the foot says then; nothing where none can.
+        """
         now = self._readiness()
         self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
         more = self.samples.which_first if now.remedy == OPEN_SAMPLE else ""
         remedy = Remedy(now.remedy, now.offer, more) if now.remedy else None
         self.tab.action.show_reason(now.text, remedy, is_caution=now.is_caution)
-        return now.is_ready
+        return f"{_READY} {now.facts}".rstrip() if now.is_ready else ""
 
     def _readiness(self) -> Readiness:
         """Say whether a run can begin; if not, why."""
@@ -182,6 +202,7 @@ class SegmentControl(TabControl):
             entered=self.subject.entered,
             refused=self.fit.refused,
             suited=self.suited.found,
+            needs=run_needs(self._session, self._engines),
         )
 
     def _on_remedy(self, key: str) -> None:
@@ -203,3 +224,5 @@ class SegmentControl(TabControl):
             tab.image.axes_combo.showPopup()
         elif key == ENTER_PATIENT:
             tab.patient.enter()
+        elif key == INTO_FILE:
+            self._segment_into_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
@@ -14,9 +15,13 @@ from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.session import Session
 
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.volume_needs import RunNeeds
+
 OPEN_MODEL, OPEN_SAMPLE, CHOOSE_IMAGE = "open model", "open sample", "choose image"
 NAME_AXES, CHOOSE_CHANNEL, USE_MODEL = "name axes", "choose channel", "use "
 ENTER_PATIENT, CHOOSE_MODEL = "enter patient", "choose model"
+INTO_FILE = "into file"
 FOR_OTHER = "This picture is for another model."
 
 
@@ -45,6 +50,8 @@ class Readiness:
     """What the link says."""
     is_caution: bool = False
     """Whether what stands there asks for care before a run."""
+    facts: str = ""
+    """What a run needs, for another line, which has more room."""
 
 
 def readiness(
@@ -53,11 +60,13 @@ def readiness(
     entered: str = "",
     refused: str = "",
     suited: Suited = Suited(),
+    needs: RunNeeds | None = None,
 ) -> Readiness:
     """Return whether the image that is worked on can be segmented, and what helps.
 
     What was `entered` of the patient cannot be read, or an engine would have `refused`
     the image: each stands in the way, too. `suited` is the model for the picture.
+    What a run `needs` is said of a model of volumes.
     """
     model, image = session.model, session.image
     other = other_model(session) or suited.offered
@@ -74,6 +83,8 @@ def readiness(
     problem = entered or checks.patient_problem(model.card, session.patient_of(image))
     if problem:
         return _lacks(problem, ENTER_PATIENT, "Change it")
+    if needs is not None and not needs.in_memory.fits:
+        return _beyond_memory(needs)
     notices = " ".join(session.driver_notices(image))
     is_caution = bool(notices)
     if suited.is_chosen:
@@ -83,7 +94,41 @@ def readiness(
         now = _with_model(session, other)
     if suited.offered:
         notices, is_caution = notices or FOR_OTHER, True
-    return replace(now, text=notices, is_ready=True, is_caution=is_caution)
+    now = replace(now, text=notices, is_ready=True, is_caution=is_caution)
+    return now if needs is None else _with_needs(now, needs)
+
+
+_MUCH = 2**27
+"""Bytes of a run's mask and slabs from which on a file for it is offered."""
+
+
+def _with_needs(now: Readiness, needs: RunNeeds) -> Readiness:
+    """Say what a run needs: beside the button where that asks for care."""
+    own = needs.in_memory
+    if own.is_tight:
+        text = " ".join(filter(None, (now.text, own.words)))
+        now = replace(now, text=text, is_caution=True)
+    else:
+        now = replace(now, facts=own.words)
+    is_offered = own.is_tight or own.n_bytes > _MUCH
+    if now.remedy or needs.into_file is None or not is_offered:
+        return now
+    return replace(now, remedy=INTO_FILE, offer=_INTO)
+
+
+_INTO = "Into a file…"
+
+
+def _beyond_memory(needs: RunNeeds) -> Readiness:
+    """Say that a run does not fit into memory, and what does."""
+    own, filed = needs.in_memory, needs.into_file
+    if filed is None or not filed.fits:
+        from napari_dmoe.inference.running.volume_needs import REMEDY
+
+        return Readiness(f"{own.words[:-1]}: {REMEDY}.", False, is_caution=True)
+    size = f"{filed.n_bytes / 2**30:.1f} GiB"
+    text = f"Too large for memory; into a file it needs {size}. {own.words}"
+    return Readiness(text, False, remedy=INTO_FILE, offer=_INTO, is_caution=True)
 
 
 CHOICE = Readiness(remedy=CHOOSE_MODEL, offer="Choose another")

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -16,6 +17,8 @@ from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
+from napari_dmoe.viewer.segment.large_volumes import into_file, stopped_into
+from napari_dmoe.viewer.segment.unfinished import UnfinishedMask
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
@@ -78,6 +81,7 @@ class RunControl(Control):
         super().__init__(bench, owner)
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
+        self._unfinished = UnfinishedMask(bench, self)
         bench.work.ended.connect(self._on_ended)
 
     @property
@@ -90,34 +94,46 @@ class RunControl(Control):
         was_asked_for: bool = False,
         image: Image | None = None,
         part: Part | None = None,
+        into: Path | None = None,
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
         It is the one that is worked on by default; the run may be `part` of several.
+        The mask of a volume may be written `into` a file as it comes.
         Returns why it could not begin, which has been said; None where it did.
         """
         loaded = self._session.model
         image = self._session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
             return None
-        error = self._work.begin(partial(self._order, loaded, image, part))
+        error = self._work.begin(partial(self._order, loaded, image, part, into))
         if error is None:
             self._rerun_wanted = False
             self._run = Run(weakref.ref(image), image.name, was_asked_for)
         return error
 
-    def _order(self, loaded: LoadedModel, image: Image, part: Part | None) -> Order:
+    def _order(
+        self,
+        loaded: LoadedModel,
+        image: Image,
+        part: Part | None,
+        into: Path | None,
+    ) -> Order:
         inquiry = self._session.inquire(image)
-        show = partial(self._on_returned, image, inquiry.request(loaded))
+        show = partial(self._on_returned, image, inquiry.request(loaded), into)
         if_gone = partial(self._say, "The image was removed: its result was dropped.")
+        engine = self._engines.segment
+        if into is not None:
+            engine = into_file(self._engines, into)
+        engine = self._unfinished.engine(image, inquiry, loaded, engine)
         order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
-            work=inquiry.work(self._engines.segment, loaded),
+            work=inquiry.work(engine, loaded),
             shorter=inquiry.shorter(loaded),
             then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
-            if_stopped=self._on_stopped,
+            if_stopped=partial(self._on_stopped, into),
             problem=holding(self._session, image),
         )
         return order if part is None else part.of(order)
@@ -145,11 +161,16 @@ class RunControl(Control):
         """Let :meth:`rerun` do something, or not."""
         self._may_rerun = are_allowed
 
-    def _on_returned(self, image: Image, request: Request, done: Timed) -> str:
+    def _on_returned(
+        self, image: Image, request: Request, into: Path | None, done: Timed
+    ) -> str:
+        own = self._unfinished.end()
         outcome = Outcome(done.found, request, done.seconds)
-        result = self._session.show_outcome(image, outcome)
+        result = self._session.show_outcome(image, outcome, own=own)
         text = f"Done in {done.seconds:.1f} s"
         text += f": {done.why_slow}." if done.why_slow else "."
+        if into is not None:
+            text += f" The mask is in {into.name}."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
         may_move = may_move and self._session.showing.is_shown(image)
@@ -161,9 +182,9 @@ class RunControl(Control):
         self._rerun_wanted = False
         return self._say(f"Failed: {error}")
 
-    def _on_stopped(self) -> str:
-        lost = self._work.lost
-        return self._say(lost or STOPPED, was_stopped=not lost)
+    def _on_stopped(self, into: Path | None) -> str:
+        lost, kept = self._work.lost, "" if into is None else stopped_into(into)
+        return self._say(lost or kept or STOPPED, was_stopped=not lost)
 
     def _say(
         self, text: str, result: Result | None = None, *, was_stopped: bool = False
@@ -176,6 +197,7 @@ class RunControl(Control):
 
     def _on_ended(self) -> None:
         run, self._run = self._run, None
+        self._unfinished.end()
         if run is not None:
             self.ended.emit(run)
         if self._rerun_wanted and not self.is_busy:

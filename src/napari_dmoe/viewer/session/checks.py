@@ -41,6 +41,8 @@ def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
+    if image.multiscale:
+        parts.append(f"finest of {len(image.data)} levels")
     parts += [_channels(image, dims), *filter(None, (seen,))]
     over = [_axis(name, n) for name, n in sizes.items() if name != "c"]
     if over:

@@ -183,6 +183,7 @@ def show(
     *,
     previous: Result | None = None,
     name: str = "",
+    own: NDArray[Any] | None = None,
 ) -> Result:
     """Put a run's mask into a viewer, and the probabilities where there are any.
 
@@ -190,9 +191,10 @@ def show(
     there, was not painted on, is not kept, and both or neither are of the plain model;
     then the new result remembers it. Otherwise a new layer is added. That is called
     `name` after the image's name; by default ``mask``, or what was done to the model.
+    `own` is a copy of the labels that the layer may have, made where nobody waits.
     """
     made = outcome.segmentation
-    data, arguments, kind = look.mask_layer(source, made)
+    data, arguments, kind = look.mask_layer(source, made, own=own)
     if name:
         arguments["name"] = names.layer_name(source.name, name)
     is_plain = not badges.kind(made.provenance)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from numpy.typing import NDArray
 from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -247,13 +248,15 @@ class Session:
         *,
         name: str = "",
         beside: Result | None = None,
+        own: NDArray[Any] | None = None,
     ) -> Result:
         """Put what a run found into the viewer; return it as a result of its image.
 
         Its mask is called `name` after the image's name. It is a layer of its own then,
         which no run replaces; else the next of its kind does. The result `beside` stays
         looked at, with the layers that are selected: nobody who paints loses their
-        layer. By default the new one is looked at.
+        layer. By default the new one is looked at. `own` is a copy of the mask that
+        its layer may have.
 
         Raises
         ------
@@ -268,7 +271,7 @@ class Session:
         shown = self.results_of(image)
         before = None if name else latest(shown, chosen, is_plain=is_plain)
         with selection_kept(None if beside is None else viewer):
-            result = show(viewer, image, outcome, previous=before, name=name)
+            result = show(viewer, image, outcome, previous=before, name=name, own=own)
             result.is_kept = bool(name)
             self.set_result(image, result)
         if beside is not None and beside in self.results_of(image):

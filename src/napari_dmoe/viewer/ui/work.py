@@ -67,6 +67,8 @@ class Work(QObject):
     """
 
     begun = Signal()
+    progressed = Signal(object)
+    """An order went on: a :class:`SoFar`."""
     ended = Signal()
     """An order ended, however it did; the next may begin."""
 
@@ -84,6 +86,7 @@ class Work(QObject):
         """Why the order was stopped that is of no use any more; else nothing."""
         self._runner = JobRunner(self)
         self._runner.progressed.connect(footer.show_progress)
+        self._runner.progressed.connect(self.progressed)
         self._runner.returned.connect(self._on_returned)
         self._runner.failed.connect(self._on_failed)
         self._runner.stopped.connect(self._on_stopped)
