@@ -1,4 +1,4 @@
-"""Rows of the same input share what no router touches, and come out as they do alone."""
+"""Rows of the same input share what no router touches, and are what they are alone."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ def test_inputs_keep_their_experts_apart() -> None:
 @torch.inference_mode()
 def test_a_value_without_a_router_is_refused() -> None:
     network, inputs = network_of("vit"), inputs_of("vit", 1)
-    with pytest.raises(ValueError, match="each category must lie in 0..2"):
+    with pytest.raises(ValueError, match=r"each category must lie in 0\.\.2"):
         SharedStart(network, inputs, [Row(0, (3,))])

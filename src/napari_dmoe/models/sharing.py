@@ -27,7 +27,6 @@ from napari_dmoe.models.mixing import Weights, expert_spans, spared
 from napari_dmoe.models.moe import SparseMoE, gates_of
 from napari_dmoe.models.products import linear
 
-
 _BYTE = 256
 """Experts of which the number is a byte."""
 
@@ -225,9 +224,10 @@ class SharedStart:
         )
         if category is None:
             raise ValueError("rows that share a start have routers")
+        states = self._states[part.start : part.stop]
         noise = [
             torch.Generator(row.noise.device).set_state(state)
-            for row, state in zip(rows, self._states[part.start : part.stop], strict=True)
+            for row, state in zip(rows, states, strict=True)
             if row.noise is not None and state is not None
         ]
         experts = [row.experts for row in rows]

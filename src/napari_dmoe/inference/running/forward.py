@@ -75,6 +75,11 @@ class Answers:
     gates: tuple[Tensor, ...]
     """tuple of (P, V, T, E) tensors: one a block, averaged over the noise samples."""
 
+    def of(self, places: Sequence[int]) -> Answers:
+        """Return what is said of some of the combinations."""
+        gates = tuple(block[:, places] for block in self.gates)
+        return Answers(self.logits[:, places], gates)
+
 
 class Forward:
     """Runs a model for a choice of routers, `batch` rows at a time to begin with.
@@ -95,6 +100,12 @@ class Forward:
         self.device = choose_device(settings.device)
         self.batches = Batches(self.device.device, batch)
         loaded.module.eval()
+
+    def of_choice(self, choice: RouterChoice) -> Forward:
+        """Return the same for another choice, on the same device."""
+        own = Forward(self.loaded, choice, self.settings, batch=self.batches.batch)
+        own.batches = self.batches
+        return own
 
     @property
     def rows_per_input(self) -> int:

@@ -18,7 +18,7 @@ from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import Batches, choose_device, memory_told
-from napari_dmoe.inference.running.drivers import Category, RouterChoice
+from napari_dmoe.inference.running.drivers import Category, RouterChoice, joined
 from napari_dmoe.inference.running.first_pass import FirstPass
 from napari_dmoe.inference.running.forward import (
     Answers,
@@ -31,7 +31,7 @@ from napari_dmoe.inference.running.plane_inputs import KEPT_PLANES, PLANE_AXES
 from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.threads import on_threads, threads_for
-from napari_dmoe.inference.running.variants import joined, of_choice, segment_variants
+from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
@@ -136,7 +136,7 @@ class Joined:
         with memory_told():
             for run, places in zip(self._runs, self._places, strict=True):
                 run.forward.batches = batches
-                run.take(range(self.n_planes), of_choice(answers, places), silent)
+                run.take(range(self.n_planes), answers.of(places), silent)
             return tuple(run.result(swept) for run in self._runs)
 
 

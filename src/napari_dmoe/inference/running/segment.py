@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
@@ -34,6 +35,7 @@ def segment(
     experts: ExpertControl | None = None,
     priors: Priors | None = None,
     finished: SlabHook | None = None,
+    routing: KeptRouting = ALL_ROUTING,
 ) -> Segmentation:
     """Segment an image for a patient.
 
@@ -59,6 +61,9 @@ def segment(
     finished : callable, optional
         Of a 3D model, called with each :class:`FinishedSlab` of the mask; one of 2D
         has none.
+    routing : KeptRouting
+        What is kept of the routing, which of a volume takes several times as much
+        memory as the mask: everything, unless less is asked for.
 
     Returns
     -------
@@ -74,7 +79,8 @@ def segment(
         ``unknown="refuse"``; and for an attribute whose name is misspelt.
     ValueError
         When a block or expert does not exist, a block would have none left, or a
-        prior does not fit its attribute.
+        prior does not fit its attribute; and for routing of a block that the network
+        does not have.
     DeviceError
         When a device that was named is not there, or does not work.
     NotEnoughMemory
@@ -102,6 +108,5 @@ def segment(
     choice = choose_routers(loaded, patient, settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     hook = progress or silent
-    return next(
-        segment_variants(loaded, image, [choice], settings, hook, finished=finished)
-    )
+    which = loaded, image, [choice], settings, hook
+    return next(segment_variants(*which, keep=routing, finished=finished))
