@@ -241,14 +241,13 @@ class SharedStart:
         first = slice(places[0], places[0] + 1)
         features = self._features[first if len(places) == 1 else places]
         category, noise, experts = self._told(part)
-        told = {"noise": noise, "experts": experts}
-        tokens = self._network.tokens(features)
         if self._answers:
             mixture, gates = self._mixtures(part)
         else:
-            mixture, decided = self._moe(tokens, category, **told)
+            tokens = self._network.tokens(features)
+            mixture, decided = self._moe(tokens, category, noise=noise, experts=experts)
             gates = decided.gates
-        out = self._network.go_on(features, mixture, category, **told)
+        out = self._network.go_on(features, mixture, category, noise, experts)
         return Said(out.logits, (gates, *out.gates))
 
     def _mixtures(self, part: range) -> tuple[Tensor, Tensor]:

@@ -190,7 +190,7 @@ class DMoEUNet(nn.Module):
 
     def first_moe(self) -> SparseMoE | None:
         """Return the dMoE layer of the first stage; None without a MoE."""
-        return self.moes[0] if self.config.n_routers else None
+        return next((moe for moe in self.moes if isinstance(moe, SparseMoE)), None)
 
     def begin(self, x: Tensor) -> Tensor:
         """Return the features (B, C, *s) of the first stage, that no router changes."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
-    from napari_dmoe.inference.results.routing import RoutingMaps
+    from napari_dmoe.inference.results.routing import KeptRouting, RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.outlook import Outlook
     from napari_dmoe.inference.what_if.ablation import Ablation
@@ -163,6 +163,28 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     return segment_series(*arguments, options=how, **options)
 
 
+def routing_for_maps(loaded: LoadedModel) -> KeptRouting:
+    """Return what the maps of the routing need of a run, and no more.
+
+    Of a picture that is next to nothing. Of a volume the mean of the values that are
+    mixed is kept, in half the precision; what a map of two values needs beyond it is
+    run when it is asked for.
+    """
+    from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
+
+    is_volume = loaded.card.dims == 3
+    small = KeptRouting(each_value=False, precision="float16")
+    return small if is_volume else ALL_ROUTING
+
+
+def segment(loaded: LoadedModel, *arguments: Any, **options: Any) -> Segmentation:
+    """Segment an image; see :func:`napari_dmoe.inference.running.segment.segment`."""
+    from napari_dmoe.inference.running.segment import segment as run
+
+    options = {"routing": routing_for_maps(loaded)} | options
+    return run(loaded, *arguments, **options)
+
+
 def sweep(
     loaded: LoadedModel,
     image: SpatialImage,
@@ -177,6 +199,7 @@ def sweep(
 
     How it is run are its ``settings``, and ``priors`` where shares were stated.
     """
+    from napari_dmoe.inference.results.routing import ALL_ROUTING, NO_ROUTING
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.steps import interleaved
     from napari_dmoe.inference.what_if.sweep import sweep as run_sweep
@@ -186,7 +209,12 @@ def sweep(
     hook, n_parts = partial(part_of, progress), 2 if positions else 1
     how |= {"patient": patient}
     found = run_sweep(
-        loaded, image, attribute=attributes, progress=hook(0, n_parts), **how
+        loaded,
+        image,
+        attribute=attributes,
+        progress=hook(0, n_parts),
+        routing=NO_ROUTING if loaded.card.dims == 3 else ALL_ROUTING,
+        **how,
     )
     between: tuple[Segmentation, ...] = ()
     if positions:
@@ -196,6 +224,7 @@ def sweep(
             attribute=attributes[0],
             positions=positions,
             progress=hook(1, n_parts),
+            routing=NO_ROUTING,
             **how,
         )
     swept = interleaved(found, positions, between, time.perf_counter() - began)
@@ -332,7 +361,6 @@ def _late(name: str) -> Callable[..., Any]:
 
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
-segment = _late("inference.running.segment:segment")
 outlook = _late("inference.running.outlook:outlook")
 suited_model = _late("inference.running.suited:suited_model")
 suited_to_files = _late("inference.running.suited:suited_to_files")

@@ -123,8 +123,8 @@ def segment_variants(
             part = part_of(progress, first, len(choices), said, width=len(group))
             which = loaded, image, group, settings
             with memory_told(), on_threads(n_threads):
-                run = VolumeRun(*which, keep=keep, finished=finished)
-                made = run.work(part, swept=swept if len(group) > 1 else ())
+                of_volumes = VolumeRun(*which, keep=keep, finished=finished)
+                made = of_volumes.work(part, swept=swept if len(group) > 1 else ())
             yield from made
         return
     lead: PlaneRun | None = None

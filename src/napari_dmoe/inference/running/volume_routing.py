@@ -54,7 +54,8 @@ class VolumeRouting:
         is_apart = self._keep.each_value and self._keep.dtype_of(stage) is not None
         if is_apart or len(gates) == 1:
             return gates
-        return torch.tensordot(gates.new_tensor(self._weights), gates, 1).unsqueeze(0)
+        mean: Tensor = torch.tensordot(gates.new_tensor(self._weights), gates, 1)
+        return mean.unsqueeze(0)
 
     def end(self, grid: Grid) -> None:
         """Put a volume's gates together, after its last window.
