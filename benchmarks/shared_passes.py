@@ -1,9 +1,10 @@
 """Several values, and several noise samples, in one pass against one by one, as JSON.
 
 Run it with ``python benchmarks/shared_passes.py --network vit`` or ``--network unet3d``
-on a quiet machine. The networks are the published ones, drawn at random (ViT-B/16 on one
-picture; the U-Net with 24 features on a volume of a few windows of 96 a side), so that
-values choose among experts about as differently as they can: trained ones share more.
+on a quiet machine. The networks are the published ones, drawn at random (ViT-B/16 on
+one picture; the U-Net with 24 features on a volume of a few windows of 96 a side):
+their values choose among the experts almost independently.
+
 Both sides do the same work in one process, in turns: n values go through the image
 together, or each in a run of its own; and so do n samples of the gating noise. Seconds
 are medians, by the clock and of the processor, which other work disturbs less. Before

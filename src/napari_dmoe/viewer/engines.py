@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
-    from napari_dmoe.inference.results.routing import KeptRouting, RoutingMaps
+    from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.outlook import Outlook
     from napari_dmoe.inference.what_if.ablation import Ablation
@@ -163,28 +163,6 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     return segment_series(*arguments, options=how, **options)
 
 
-def routing_for_maps(loaded: LoadedModel) -> KeptRouting:
-    """Return what the maps of the routing need of a run, and no more.
-
-    Of a picture that is next to nothing. Of a volume the mean of the values that are
-    mixed is kept, in half the precision; what a map of two values needs beyond it is
-    run when it is asked for.
-    """
-    from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
-
-    is_volume = loaded.card.dims == 3
-    small = KeptRouting(each_value=False, precision="float16")
-    return small if is_volume else ALL_ROUTING
-
-
-def segment(loaded: LoadedModel, *arguments: Any, **options: Any) -> Segmentation:
-    """Segment an image; see :func:`napari_dmoe.inference.running.segment.segment`."""
-    from napari_dmoe.inference.running.segment import segment as run
-
-    options = {"routing": routing_for_maps(loaded)} | options
-    return run(loaded, *arguments, **options)
-
-
 def sweep(
     loaded: LoadedModel,
     image: SpatialImage,
@@ -207,14 +185,11 @@ def sweep(
 
     began = time.perf_counter()
     hook, n_parts = partial(part_of, progress), 2 if positions else 1
-    how |= {"patient": patient}
+    # Of a volume the gates of all values would be many times its masks.
+    keep = NO_ROUTING if loaded.card.dims == 3 else ALL_ROUTING
+    how |= {"patient": patient, "routing": keep}
     found = run_sweep(
-        loaded,
-        image,
-        attribute=attributes,
-        progress=hook(0, n_parts),
-        routing=NO_ROUTING if loaded.card.dims == 3 else ALL_ROUTING,
-        **how,
+        loaded, image, attribute=attributes, progress=hook(0, n_parts), **how
     )
     between: tuple[Segmentation, ...] = ()
     if positions:
@@ -224,7 +199,6 @@ def sweep(
             attribute=attributes[0],
             positions=positions,
             progress=hook(1, n_parts),
-            routing=NO_ROUTING,
             **how,
         )
     swept = interleaved(found, positions, between, time.perf_counter() - began)
@@ -361,6 +335,7 @@ def _late(name: str) -> Callable[..., Any]:
 
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
+segment = _late("inference.running.segment:segment_for_maps")
 outlook = _late("inference.running.outlook:outlook")
 suited_model = _late("inference.running.suited:suited_model")
 suited_to_files = _late("inference.running.suited:suited_to_files")

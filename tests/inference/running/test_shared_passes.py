@@ -1,4 +1,4 @@
-"""Values and noise samples that go through a volume together are what they are alone."""
+"""Values and noise samples that go through a volume together are as they are alone."""
 
 from __future__ import annotations
 
