@@ -202,11 +202,8 @@ def sweep(
             **how,
         )
     swept = interleaved(found, positions, between, time.perf_counter() - began)
-    _ = (
-        found.summary,
-        found.small_regions,
-        swept.stack,
-    )  # made here, once, and not where a person waits
+    # Made here, once, and not where a person waits.
+    _ = found.summary, found.small_regions, swept.stack
     return swept
 
 
