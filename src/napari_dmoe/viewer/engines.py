@@ -177,7 +177,7 @@ def sweep(
 
     How it is run are its ``settings``, and ``priors`` where shares were stated.
     """
-    from napari_dmoe.inference.results.routing import ALL_ROUTING, NO_ROUTING
+    from napari_dmoe.inference.running.segment import routing_of_values
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.steps import interleaved
     from napari_dmoe.inference.what_if.sweep import sweep as run_sweep
@@ -185,9 +185,7 @@ def sweep(
 
     began = time.perf_counter()
     hook, n_parts = partial(part_of, progress), 2 if positions else 1
-    # Of a volume the gates of all values would be many times its masks.
-    keep = NO_ROUTING if loaded.card.dims == 3 else ALL_ROUTING
-    how |= {"patient": patient, "routing": keep}
+    how |= {"patient": patient, "routing": routing_of_values(loaded, image)}
     found = run_sweep(
         loaded, image, attribute=attributes, progress=hook(0, n_parts), **how
     )

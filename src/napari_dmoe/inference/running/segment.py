@@ -7,12 +7,13 @@ every value is run and the probabilities are mixed.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
+from napari_dmoe.inference.results.routing import ALL_ROUTING, NO_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
@@ -114,6 +115,21 @@ def segment(
 
 FOR_MAPS = KeptRouting(each_value=False, precision="float16")
 """What maps of a volume's routing need: the mean of mixed values, to 0.0005."""
+
+MOST_VOXELS_OF_VALUES = 2**22
+"""Of a volume of which the gates of several values are kept for maps of them."""
+
+
+def routing_of_values(loaded: LoadedModel, image: SpatialImage) -> KeptRouting:
+    """Return what is kept for maps where each of several values is run.
+
+    Of a large volume nothing: the gates of all values would take many times what their
+    masks do, and a map of two of them is a run for each.
+    """
+    if loaded.card.dims == 2:
+        return ALL_ROUTING
+    is_small = math.prod(image.spatial_shape) <= MOST_VOXELS_OF_VALUES
+    return FOR_MAPS if is_small else NO_ROUTING
 
 
 def segment_for_maps(
