@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay, ReplayError, replay
     from napari_dmoe.inference.results.export import SavedFiles, save_segmentation
     from napari_dmoe.inference.results.provenance import Provenance
+    from napari_dmoe.inference.results.routing import KeptRouting
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.devices import DeviceError
     from napari_dmoe.inference.running.segment import segment
@@ -123,6 +124,7 @@ _HOMES = {
     "inference.what_if.routing_reading": ("read_routing",),
     "inference.running.devices": ("DeviceError",),
     "inference.running.segment": ("segment",),
+    "inference.results.routing": ("KeptRouting",),
     "inference.results.segmentation": ("Segmentation",),
     "inference.running.settings": ("InferenceSettings",),
     "inference.running.to_file": ("segment_to_file",),
@@ -168,6 +170,7 @@ __all__ = [
     "ImageError",
     "ImageReadError",
     "InferenceSettings",
+    "KeptRouting",
     "LoadedModel",
     "ModelCard",
     "NotEnoughMemory",

@@ -58,6 +58,7 @@ def sweep(
         from napari_dmoe.imaging.disk.output_names import output_stem
         from napari_dmoe.imaging.files import image_stem, read_image
         from napari_dmoe.inference.results.replacing import refuse_foreign
+        from napari_dmoe.inference.results.routing import NO_ROUTING
         from napari_dmoe.inference.running.recording import image_record
         from napari_dmoe.inference.what_if.files import room_for_sweep, save_sweep
         from napari_dmoe.inference.what_if.sweep import notices_before
@@ -91,7 +92,8 @@ def sweep(
             }
             for notice in notices_before(loaded, **whose):
                 say_above_bar(f"notice: {notice}")
-            found = run(loaded, source, **whose, progress=progress)
+            whose |= {"progress": progress, "routing": NO_ROUTING}
+            found = run(loaded, source, **whose)
             saved = save_sweep(
                 output, stem, found, source, file_format=file_type, overwrite=overwrite
             )

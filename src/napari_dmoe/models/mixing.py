@@ -173,11 +173,11 @@ class _Sorted(torch.autograd.Function):
             experts = experts.to(torch.uint8)  # which is sorted in a third of the time
         order, back = _order(experts)
         counts = experts.bincount(minlength=len(w_in)).tolist()
-        source = _spared(order.div(chosen.shape[1], rounding_mode="floor"))
+        source = spared(order.div(chosen.shape[1], rounding_mode="floor"))
         answers = tokens.new_empty(len(source), tokens.shape[1])
         learns = any(ctx.needs_input_grad)
         kept_hidden = tokens.new_empty(len(source) * learns, w_in.shape[1])
-        for e, begin, end, stop in _spans(counts, w_in):
+        for e, begin, end, stop in expert_spans(counts, w_in):
             rows = F.embedding(source[begin:stop], tokens)
             # What is written beyond the end is written again by the next part.
             out = kept_hidden[begin:stop] if learns else None
@@ -206,7 +206,7 @@ class _Sorted(torch.autograd.Function):
         of_in, of_out = torch.zeros_like(w_in), torch.zeros_like(w_out)
         of_in_bias, of_out_bias = (torch.zeros_like(w[..., 0]) for w in (w_in, w_out))
         no_bias = w_in.new_zeros(w_in.shape[1])
-        for e, begin, end, stop in _spans(ctx.counts, w_in):
+        for e, begin, end, stop in expert_spans(ctx.counts, w_in):
             size, hidden = end - begin, kept_hidden[begin:stop]
             rows = F.embedding(source[begin:end], tokens)
             of_answers = F.embedding(source[begin:stop], grad)
@@ -243,9 +243,9 @@ def mix_paired(
     counts = pair.bincount(minlength=n_experts**2).tolist()
     is_swapped = (first > second).unsqueeze(1)
     gates = F.embedding(order, torch.where(is_swapped, gates.flip(1), gates))
-    rows = F.embedding(_spared(order), tokens)
+    rows = F.embedding(spared(order), tokens)
     packed, no_bias = -1, torch.zeros_like(b_out[0])
-    for number, begin, end, stop in _spans(counts, w_in, together=2):
+    for number, begin, end, stop in expert_spans(counts, w_in, together=2):
         if number != packed:
             both = list(divmod(number, n_experts))
             into = w_in[both].flatten(0, 1), b_in[both].flatten()
@@ -258,7 +258,7 @@ def mix_paired(
     return F.embedding(back, rows)
 
 
-def _spans(
+def expert_spans(
     counts: list[int], w_in: Tensor, *, together: int = 1
 ) -> Iterator[tuple[int, int, int, int]]:
     """Yield parts of sorted rows whose hidden features fit into a core's own cache.
@@ -272,7 +272,7 @@ def _spans(
     return spans(counts, most=max(most // _STEP * _STEP, _STEP), step=_STEP)
 
 
-def _spared(places: Tensor) -> Tensor:
+def spared(places: Tensor) -> Tensor:
     """Return places with as many more as the last part may be rounded up by."""
     return F.pad(places, (0, _STEP))
 

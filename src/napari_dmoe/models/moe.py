@@ -10,6 +10,7 @@ Several attributes choose a router each; the mean of those routers then decides.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,19 @@ from napari_dmoe.models.gating import LEFT_OUT, ExpertControl, Experts, Noise, R
 from napari_dmoe.models.mixing import Weights, mix
 from napari_dmoe.models.names import Joined
 from napari_dmoe.models.two_best import MOST_EXPERTS, two_best
+
+
+class Routed(NamedTuple):
+    """What the routers of a dMoE layer decide."""
+
+    weights: Tensor
+    """(B, T, K): of the experts that are asked; they sum to 1."""
+    chosen: Tensor
+    """(B, T, K) int64: which these are."""
+    logits: Tensor
+    """(B, E, T): the routers' own, before noise and before any expert is muted."""
+    noise_std: Tensor
+    """(B, E, T): how far the gating noise of training goes."""
 
 
 class SparseMoE(nn.Module):
@@ -159,6 +173,25 @@ class SparseMoE(nn.Module):
         router with their mean weights; its noise scale follows likewise. For one
         attribute this is the published layer, bit for bit.
         """
+        routed = self.route(x, category, noise=noise, experts=experts, block=block)
+        weights, chosen, logits, noise_std = routed
+        gates = gates_of(weights, chosen, self.n_experts)
+        mixed = self._mix(x.flatten(0, 1), weights.flatten(0, 1), chosen.flatten(0, 1))
+        return mixed.view_as(x), Routing(gates, logits.mT, noise_std.mT)
+
+    def route(
+        self,
+        x: Tensor,
+        category: Tensor,
+        *,
+        noise: Noise | None = None,
+        experts: Experts | None = None,
+        block: int = 0,
+    ) -> Routed:
+        """Return what the routers decide of tokens (B, T, C), and ask no expert.
+
+        The arguments are those of :meth:`forward`.
+        """
         with torch.autocast(x.device.type, enabled=False):
             precise = x.to(torch.promote_types(x.dtype, torch.float32))
             logits, noise_std = self._router(precise, category)
@@ -167,11 +200,7 @@ class SparseMoE(nn.Module):
                 epsilon = _standard_normal(logits.mT, noise).mT.contiguous()
                 scores = torch.addcmul(logits, epsilon, noise_std)
             scores = self._controlled(scores, experts, block)
-            weights, chosen = _top_gates(scores, self.top_k)
-            gates = torch.zeros_like(logits.mT, memory_format=torch.contiguous_format)
-            gates = gates.scatter(-1, chosen, weights)
-        mixed = self._mix(x.flatten(0, 1), weights.flatten(0, 1), chosen.flatten(0, 1))
-        return mixed.view_as(x), Routing(gates, logits.mT, noise_std.mT)
+            return Routed(*_top_gates(scores, self.top_k), logits, noise_std)
 
     def _router(self, x: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and noise scales as planes (B, E, T), by one product."""
@@ -210,13 +239,24 @@ class SparseMoE(nn.Module):
     def _mix(self, tokens: Tensor, gates: Tensor, chosen: Tensor) -> Tensor:
         """Return the mixture (N, C) for tokens (N, C); see :func:`mixing.mix`."""
         dropout = self.dropout.p if self.training else 0.0
-        weights = Weights(
+        asked = gates.to(tokens.dtype), chosen, self.weights
+        return mix(tokens, *asked, dropout=dropout)
+
+    @property
+    def weights(self) -> Weights:
+        """Weights of the experts."""
+        return Weights(
             self.expert_in_weight,
             self.expert_in_bias,
             self.expert_out_weight,
             self.expert_out_bias,
         )
-        return mix(tokens, gates.to(tokens.dtype), chosen, weights, dropout=dropout)
+
+
+def gates_of(weights: Tensor, chosen: Tensor, n_experts: int) -> Tensor:
+    """Return the gates (..., E) of chosen experts (..., K) with their weights."""
+    gates = weights.new_zeros(*weights.shape[:-1], n_experts)
+    return gates.scatter(-1, chosen, weights)
 
 
 def _chosen(parameter: Tensor, category: Tensor) -> Tensor:

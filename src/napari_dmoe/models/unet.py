@@ -173,43 +173,78 @@ class DMoEUNet(nn.Module):
             For another size or channel count, a category that has no router, or a
             category for a network that has no MoE.
         """
-        x = self._checked_input(x)
         category = checked_category(
-            category, batch=len(x), n_routers=self.config.n_routers, device=x.device
+            category,
+            batch=len(self._checked_input(x)),
+            n_routers=self.config.n_routers,
+            device=x.device,
         )
-        if x.device.type == "cpu":
-            x = channels_last(x)
-        skips, routing = [], []
+        features = self.begin(x)
+        if category is None:
+            return self.go_on(features, None, None)
+        mixture, decided = self.moes[0](
+            self.tokens(features), category, noise=noise, experts=experts
+        )
+        out = self.go_on(features, mixture, category, noise, experts)
+        return SegmentationOutput(out.logits, (decided, *out.routing))
+
+    def first_moe(self) -> SparseMoE | None:
+        """Return the dMoE layer of the first stage; None without a MoE."""
+        return next((moe for moe in self.moes if isinstance(moe, SparseMoE)), None)
+
+    def begin(self, x: Tensor) -> Tensor:
+        """Return the features (B, C, *s) of the first stage, that no router changes."""
+        x = self._checked_input(x)
+        features: Tensor = self.stages[0](
+            channels_last(x) if x.device.type == "cpu" else x
+        )
+        return features
+
+    def tokens(self, features: Tensor) -> Tensor:
+        """Return the positions of a stage's features (B, C, *s) as tokens (B, T, C)."""
+        return features.movedim(1, -1).flatten(1, -2)
+
+    def go_on(
+        self,
+        features: Tensor,
+        mixture: Tensor | None,
+        category: Tensor | None,
+        noise: Noise | None = None,
+        experts: Experts | None = None,
+    ) -> SegmentationOutput:
+        """Run everything behind the first dMoE layer.
+
+        Parameters
+        ----------
+        features : (B, C, *s) tensor
+            What :meth:`begin` returns.
+        mixture : (B, T, C) tensor or None
+            What that layer adds to their tokens.
+        category, noise, experts
+            As :meth:`forward` takes them; the category is checked, and the generators
+            have been drawn from for the first stage.
+
+        Returns
+        -------
+        SegmentationOutput
+            Logits, and the routing of the stages 1 to 4.
+        """
+        x, skips, routing = features, list[Tensor](), list[Routing]()
         for stage, encode in enumerate(self.stages):
-            x = encode(x)
-            if category is not None:
-                mixture, decided = self._mixture(x, category, noise, experts, stage)
-                x = x + mixture
+            if stage:
+                x = encode(x)
+            if stage and category is not None:
+                mixture, decided = self.moes[stage](
+                    self.tokens(x), category, noise=noise, experts=experts, block=stage
+                )
                 routing.append(decided)
+            if mixture is not None:
+                x = x + mixture.unflatten(1, x.shape[2:]).movedim(-1, 1)
             skips.append(x)
         x = skips.pop()
         for up in self.ups:
             x = up(x, skips.pop())
         return SegmentationOutput(self.out(x).contiguous(), tuple(routing))
-
-    def _mixture(
-        self,
-        x: Tensor,
-        category: Tensor,
-        noise: Noise | None,
-        experts: Experts | None,
-        stage: int,
-    ) -> tuple[Tensor, Routing]:
-        """Return what a stage's experts add to its features (B, C, *s)."""
-        sides = x.shape[2:]
-        mixture, decided = self.moes[stage](
-            x.movedim(1, -1).flatten(1, -2),
-            category,
-            noise=noise,
-            experts=experts,
-            block=stage,
-        )
-        return mixture.unflatten(1, sides).movedim(-1, 1), decided
 
     def _checked_input(self, x: Tensor) -> Tensor:
         channels, sides = self.config.in_channels, x.shape[2:]

@@ -208,15 +208,62 @@ class DMoEViT(nn.Module):
             For another image size or channel count, a category that has no router,
             or a category for a network that has no MoE.
         """
-        x = self._checked_input(x)
         category = checked_category(
-            category, batch=len(x), n_routers=self.config.n_routers, device=x.device
+            category,
+            batch=len(self._checked_input(x)),
+            n_routers=self.config.n_routers,
+            device=x.device,
         )
+        tokens = self.begin(x)
+        if self.moe is None or category is None:
+            return self.go_on(tokens, None, None)
+        mixture, decided = self.moe(tokens, category, noise=noise, experts=experts)
+        out = self.go_on(tokens, mixture, category, noise, experts)
+        return SegmentationOutput(out.logits, (decided, *out.routing))
+
+    def first_moe(self) -> SparseMoE | None:
+        """Return the dMoE layer, which is asked first behind block 0; None without."""
+        return self.moe
+
+    def begin(self, x: Tensor) -> Tensor:
+        """Return the tokens (B, T, C) behind block 0, that no router changes."""
+        x = self._checked_input(x)
         x = self.patch_embedding(self.stem(x)).flatten(2).transpose(1, 2)
-        x = self.dropout(x + self.position_embedding)
-        routing = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
+        tokens: Tensor = self.blocks[0](self.dropout(x + self.position_embedding))
+        return tokens
+
+    def tokens(self, features: Tensor) -> Tensor:
+        """Return what :meth:`begin` does, as it is."""
+        return features
+
+    def go_on(
+        self,
+        features: Tensor,
+        mixture: Tensor | None,
+        category: Tensor | None,
+        noise: Noise | None = None,
+        experts: Experts | None = None,
+    ) -> SegmentationOutput:
+        """Run everything behind the first call of the dMoE layer.
+
+        Parameters
+        ----------
+        features : (B, T, C) tensor
+            What :meth:`begin` returns.
+        mixture : (B, T, C) tensor or None
+            What that call adds to them.
+        category, noise, experts
+            As :meth:`forward` takes them; the category is checked, and the generators
+            have been drawn from for block 0.
+
+        Returns
+        -------
+        SegmentationOutput
+            Logits, and the routing from block 1 on.
+        """
+        x, routing = features if mixture is None else features + mixture, []
+        for index in range(1, len(self.blocks)):
+            x = self.blocks[index](x)
             if self.moe is not None and category is not None:
                 mixture, decided = self.moe(
                     x, category, noise=noise, experts=experts, block=index

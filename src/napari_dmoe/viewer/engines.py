@@ -176,6 +176,7 @@ def sweep(
 
     How it is run are its ``settings``, and ``priors`` where shares were stated.
     """
+    from napari_dmoe.inference.running.segment import routing_of_values
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.steps import interleaved
     from napari_dmoe.inference.what_if.sweep import sweep as run_sweep
@@ -183,7 +184,7 @@ def sweep(
 
     began = time.perf_counter()
     hook, n_parts = partial(part_of, progress), 2 if positions else 1
-    how |= {"patient": patient}
+    how |= {"patient": patient, "routing": routing_of_values(loaded, image)}
     found = run_sweep(
         loaded, image, attribute=attributes, progress=hook(0, n_parts), **how
     )
@@ -198,11 +199,8 @@ def sweep(
             **how,
         )
     swept = interleaved(found, positions, between, time.perf_counter() - began)
-    _ = (
-        found.summary,
-        found.small_regions,
-        swept.stack,
-    )  # made here, once, and not where a person waits
+    # Made here, once, and not where a person waits.
+    _ = found.summary, found.small_regions, swept.stack
     return swept
 
 
@@ -331,7 +329,7 @@ def _late(name: str) -> Callable[..., Any]:
 
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
-segment = _late("inference.running.segment:segment")
+segment = _late("inference.running.segment:segment_for_maps")
 segment_into = _late("inference.running.into_file:segment_into")
 needs_of_run = _late("inference.running.volume_needs:needs_of_run")
 with_preview = _late("inference.running.slice_preview:with_preview")

@@ -21,6 +21,7 @@ from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.replacing import ExistingFileError
+from napari_dmoe.inference.results.routing import NO_ROUTING
 from napari_dmoe.inference.results.sidecars import is_as_run, recorded
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -212,7 +213,8 @@ def test_more_than_a_mask_is_refused(tmp_path: Path, stub: LoadedModel) -> None:
 def test_routing_that_is_not_kept_is_averaged(
     unet: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, averaged = VolumeRouting(), VolumeRouting(is_kept=False)
+    shares = (0.1, 0.2, 0.3, 0.4)
+    kept, averaged = VolumeRouting(shares), VolumeRouting(shares, NO_ROUTING)
 
     def add(self: VolumeRouting, *window: object) -> None:
         real(kept, *window)
@@ -224,10 +226,13 @@ def test_routing_that_is_not_kept_is_averaged(
     grid = SpatialImage.of(scan()).data.shape
     for each in (kept, averaged):
         each.end(dmoe.Grid.identity(grid))
-    pairs = zip(kept.stages(), averaged.stages(), strict=True)
-    for gates, means in pairs:
-        expected = gates.mean((2, 3, 4), keepdims=True)[:, :, 0, 0]
-        np.testing.assert_allclose(means, expected, atol=1e-5)
+    assert averaged.stages() == {}
+    for each in (kept, averaged):
+        means, weights = each.loads()
+        assert weights == (1.0,)
+        for gates, mean in zip(kept.stages().values(), means, strict=True):
+            expected = np.tensordot(shares, gates.mean((2, 3, 4)), 1)
+            np.testing.assert_allclose(mean[0, :, 0], expected, atol=1e-5)
 
 
 def test_a_run_into_a_file_keeps_no_routing(unet: LoadedModel, tmp_path: Path) -> None:
@@ -236,11 +241,12 @@ def test_a_run_into_a_file_keeps_no_routing(unet: LoadedModel, tmp_path: Path) -
 
     def to_disk(self: VolumeRun, progress: object) -> object:
         made = real(self, progress)
-        kept.extend(self.routing.stages())
+        kept.append(self.outcomes[0].routing)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VolumeRun, "to_disk", to_disk)
         segment_to_file(tmp_path, "a", unet, scan(), Patient(), settings=ON_CPU)
-    assert kept
-    assert {gates.shape[2] for gates in kept} == {1}
+    (routing,) = kept
+    assert routing.stages() == {}
+    assert len(routing.loads()[0]) == 5

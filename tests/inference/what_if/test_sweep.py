@@ -314,13 +314,13 @@ def test_the_progress_names_the_values_and_the_images(
     ]
 
 
-def test_volumes_are_swept_one_value_after_another(
+def test_the_values_of_a_volume_go_through_it_together(
     unet: LoadedModel, volume: SpatialImage
 ) -> None:
     steps: list[Progress] = []
     swept = sweep(unet, volume, attribute="severity", progress=steps.append)
     windows = {s.message for s in steps if "window" in s.message}
-    assert "value 2 of 4: T2, window 1 of 4" in windows, windows
+    assert "values 1 to 4 of 4, window 1 of 4" in windows, windows
     assert swept.summary.count("one voxel") == 2
     assert "voxels that differ" in swept.rows()[0]
     assert [value.name for value in swept.values] == ["T1", "T2", "T3", "T4"]

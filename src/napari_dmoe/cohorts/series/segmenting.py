@@ -40,6 +40,7 @@ from napari_dmoe.inference.results.replacing import (
     files_of,
     set_aside,
 )
+from napari_dmoe.inference.results.routing import NO_ROUTING, KeptRouting
 from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.drivers import choose_routers
@@ -322,6 +323,7 @@ def _segmented(outputs: Outputs, series: _Series, progress: ProgressHook) -> Don
         settings=options.settings,
         progress=progress,
         priors=options.priors,
+        routing=KeptRouting(each_value=False) if options.routing else NO_ROUTING,
     )
     aside = outputs.put_aside(result.provenance.image)
     saved = save_segmentation(

@@ -21,6 +21,7 @@ from napari_dmoe.cohorts.labels import placed_labels
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
 from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.frames import source_axes
+from napari_dmoe.inference.results.routing import NO_ROUTING
 from napari_dmoe.inference.running.drivers import RouterChoice, choose_routers
 from napari_dmoe.inference.running.many import Asked, Joined
 from napari_dmoe.models.card import CardAttribute
@@ -131,7 +132,7 @@ class Reader:
         known = as_known(heard_of(case.patient, names), drivers)
         choice = choose_routers(self.loaded, known, self.settings.inference)
         read.notes = tuple(_notes(read.patient, drivers, choice))
-        asked = Asked(case.image, (choice,))
+        asked = Asked(case.image, (choice,), NO_ROUTING)
         read.joined = Joined(self.loaded, asked, self.settings.inference)
 
 

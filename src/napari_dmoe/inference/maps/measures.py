@@ -114,12 +114,12 @@ def stacked(maps: RoutingMaps) -> NDArray[np.float32]:
             "the stages of this network have experts of their own, so they cannot "
             "agree or disagree"
         )
-    return np.stack([maps.mean(block) for block in range(maps.n_blocks)])
+    return np.stack([maps.mean(block) for block in maps.blocks])
 
 
 def load_matrix(maps: RoutingMaps) -> NDArray[np.float32]:
     """Return each expert's share of the gates in each block, (L, E); rows sum to 1."""
-    return np.stack([expert_load(maps.mean(block)) for block in range(maps.n_blocks)])
+    return np.stack([expert_load(maps.mean(block)) for block in maps.blocks])
 
 
 @dataclass(frozen=True)

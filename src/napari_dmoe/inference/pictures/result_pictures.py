@@ -55,7 +55,7 @@ def _tokens(result: Segmentation) -> Iterator[tuple[NDArray[np.float32], Grid]]:
     """Yield the mean gates of each block, and where they lie."""
     maps = result.routing
     if maps is not None:
-        yield from zip(map(maps.mean, range(maps.n_blocks)), maps.grids, strict=True)
+        yield from zip(map(maps.mean, maps.blocks), maps.grids, strict=True)
 
 
 def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:

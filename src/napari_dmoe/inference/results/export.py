@@ -253,11 +253,11 @@ _Written = tuple[str, NDArray[Any], tuple[str, ...], Grid]
 def _gates(maps: RoutingMaps) -> Iterator[_Written]:
     """Put the gates of blocks that share a grid together, others one by one."""
     axes = ("e", *maps.axes, *maps.token_axes)
-    gates = [np.moveaxis(maps.mean(block), -1, 0) for block in range(maps.n_blocks)]
+    gates = [np.moveaxis(maps.mean(block), -1, 0) for block in maps.blocks]
     if len(set(maps.grids)) == 1:
         yield "routing", np.stack(gates), ("l", *axes), maps.grids[0]
         return
-    for block, (each, grid) in enumerate(zip(gates, maps.grids, strict=True)):
+    for block, each, grid in zip(maps.blocks, gates, maps.grids, strict=True):
         yield f"routing-{block}", each, axes, grid
 
 

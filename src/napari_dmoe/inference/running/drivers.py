@@ -70,6 +70,29 @@ class RouterChoice:
         return replace(self, samples=(number,) * len(self.categories))
 
 
+_Row = tuple[Category, ExpertControl | None, int]
+
+
+def joined(choices: Sequence[RouterChoice]) -> tuple[RouterChoice, list[list[int]]]:
+    """Return one choice that holds the combinations of several, each of them once.
+
+    The lists say, for each choice, where its combinations stand in it.
+    """
+    rows: list[_Row] = []
+    places = []
+    for choice in choices:
+        experts = choice.experts or (None,) * len(choice.categories)
+        samples = choice.samples or (0,) * len(choice.categories)
+        own = list(zip(choice.categories, experts, samples, strict=True))
+        rows += [row for row in own if row not in rows]
+        places.append([rows.index(row) for row in own])
+    categories, experts, samples = zip(*rows, strict=True)
+    n = len(rows)
+    values, weights = ("",) * n, (1 / n,) * n
+    joint = RouterChoice(categories, values, weights, experts=experts, samples=samples)
+    return joint, places
+
+
 Priors = Mapping[str, Sequence[float]]
 """Share of each value of an attribute where it is unknown, by the attribute's name."""
 

@@ -14,12 +14,17 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from napari_dmoe.inference.running.devices import Batches, choose_device
+from napari_dmoe.inference.running.devices import (
+    Batches,
+    choose_device,
+    is_out_of_memory,
+)
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
+from napari_dmoe.models.sharing import Row, Said, SharedStart, Shares
 from napari_dmoe.progress import Pulse
 
 Done = Callable[[int], None]
@@ -27,6 +32,11 @@ Done = Callable[[int], None]
 
 SECONDS_BETWEEN_CALLS = 0.1
 """Time between two calls of `Done` within a pass."""
+
+NOT_SHARED = (
+    "memory did not suffice to compute once what all values have in common: it was "
+    "computed for each"
+)
 
 
 def ignore(_: int) -> None:
@@ -65,6 +75,11 @@ class Answers:
     gates: tuple[Tensor, ...]
     """tuple of (P, V, T, E) tensors: one a block, averaged over the noise samples."""
 
+    def of(self, places: Sequence[int]) -> Answers:
+        """Return what is said of some of the combinations."""
+        gates = tuple(block[:, places] for block in self.gates)
+        return Answers(self.logits[:, places], gates)
+
 
 class Forward:
     """Runs a model for a choice of routers, `batch` rows at a time to begin with.
@@ -85,6 +100,12 @@ class Forward:
         self.device = choose_device(settings.device)
         self.batches = Batches(self.device.device, batch)
         loaded.module.eval()
+
+    def of_choice(self, choice: RouterChoice) -> Forward:
+        """Return the same for another choice, on the same device."""
+        own = Forward(self.loaded, choice, self.settings, batch=self.batches.batch)
+        own.batches = self.batches
+        return own
 
     @property
     def rows_per_input(self) -> int:
@@ -118,9 +139,10 @@ class Forward:
             then within one.
         """
         shape = (len(inputs), len(self.choice.categories), self.n_samples)
-        n_rows, outputs, n_done = math.prod(shape), list[SegmentationOutput](), 0
-        run_rows = partial(self._rows, inputs, numbers)
+        n_rows, outputs, n_done = math.prod(shape), list[Said](), 0
         with torch.inference_mode():
+            shared = self._shared(inputs, numbers, partial(done, 0))
+            run_rows = shared or partial(self._rows, inputs, numbers)
             while n_done < n_rows:
                 if n_done:
                     done(n_done)
@@ -137,27 +159,65 @@ class Forward:
 
     def _rows(
         self, inputs: Tensor, numbers: Sequence[int], part: range, device: torch.device
-    ) -> SegmentationOutput:
-        """Run some of the rows; row = (input * V + combination) * S + sample."""
-        n_values, n_samples = len(self.choice.categories), self.n_samples
-        places = [row // (n_values * n_samples) for row in part]
-        which = [row // n_samples % n_values for row in part]
-        firsts = self.choice.samples or (0,) * n_values
-        noise, seed = None, self.settings.seed
-        if self.settings.noise:
-            noise = [
-                noise_generator(seed, numbers[place], firsts[value] + row % n_samples)
-                for row, place, value in zip(part, places, which, strict=True)
-            ]
-        controls = self.choice.experts
-        return one_pass(
+    ) -> Said:
+        """Run some of the rows, each from its input on."""
+        rows = [self._row(number, numbers) for number in part]
+        noise = [row.noise for row in rows if row.noise is not None]
+        experts = [row.experts for row in rows]
+        out = one_pass(
             self.loaded,
-            inputs[places],
-            [self.choice.categories[combination] for combination in which],
+            inputs[[row.place for row in rows]],
+            [row.category for row in rows],
             device=device,
-            noise=noise,
-            experts=[controls[i] for i in which] if any(controls) else None,
+            noise=noise or None,
+            experts=experts if any(experts) else None,
         )
+        return Said(out.logits, out.gates)
+
+    def _row(self, row: int, numbers: Sequence[int]) -> Row:
+        """Return a row; its number is (input * V + combination) * S + sample."""
+        n_values, n_samples = len(self.choice.categories), self.n_samples
+        place, which = row // (n_values * n_samples), row // n_samples % n_values
+        noise = None
+        if self.settings.noise:
+            first = self.choice.samples[which] if self.choice.samples else 0
+            sample = first + row % n_samples
+            noise = noise_generator(self.settings.seed, numbers[place], sample)
+        experts = self.choice.experts[which] if self.choice.experts else None
+        return Row(place, self.choice.categories[which], noise, experts)
+
+    def _shared(
+        self, inputs: Tensor, numbers: Sequence[int], pulse: Pulse
+    ) -> Callable[[range, torch.device], Said] | None:
+        """Compute what the rows of an input have in common, and return what goes on.
+
+        None where they have nothing, or memory runs out. With a batch of one row every
+        row keeps the bits that it has alone.
+        """
+        network, device = self.loaded.module, self.batches.device
+        is_shared = self.rows_per_input > 1 and self.choice.categories[0] is not None
+        if not is_shared or not isinstance(network, Shares):
+            return None
+        n_rows = len(inputs) * self.rows_per_input
+        rows = [self._row(number, numbers) for number in range(n_rows)]
+        asks_once = self.settings.batch > 1
+        network.to(device)
+        try:
+            with computing(device.type), Stoppable(pulse):
+                seen = inputs.to(device)
+                start = SharedStart(network, seen, rows, asks_once=asks_once)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if NOT_SHARED not in self.batches.notices:
+                self.batches.notices.append(NOT_SHARED)
+            return None
+
+        def run(part: range, device: torch.device) -> Said:
+            network.to(device)
+            return start.run(part, device).cpu()
+
+        return run
 
     @property
     def is_plain(self) -> bool:

@@ -74,19 +74,23 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def mean_loads(forward: Forward, blocks: Sequence[Tensor]) -> list[list[float]]:
+def mean_loads(
+    forward: Forward, blocks: Sequence[Tensor], weights: Sequence[float] | None = None
+) -> list[list[float]]:
     """Return the mean gate of every expert, block by block, for each frame.
 
     `blocks` are gates (V, P, ..., E) of V values and P frames, which are weighted as
-    their masks are. None are returned where somebody intervened in the routing.
+    their masks are, or by `weights`. None are returned where somebody intervened in the
+    routing.
     """
     choice = forward.choice
+    shares = choice.weights if weights is None else weights
     if not blocks or any(choice.experts) or forward.settings.noise:
         return []
     rows: list[list[float]] = [[] for _ in range(blocks[0].shape[1])]
     for gates in blocks:
         mean = gates.flatten(2, -2).mean(2)
-        weights = mean.new_tensor(choice.weights)
-        for row, own in zip(rows, (weights[:, None, None] * mean).sum(0), strict=True):
+        of_values = mean.new_tensor(shares)[:, None, None] * mean
+        for row, own in zip(rows, of_values.sum(0), strict=True):
             row += own.tolist()
     return rows

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import Batches, choose_device, memory_told
-from napari_dmoe.inference.running.drivers import Category, RouterChoice
+from napari_dmoe.inference.running.drivers import Category, RouterChoice, joined
 from napari_dmoe.inference.running.first_pass import FirstPass
 from napari_dmoe.inference.running.forward import (
     Answers,
@@ -31,7 +32,7 @@ from napari_dmoe.inference.running.plane_inputs import KEPT_PLANES, PLANE_AXES
 from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.threads import on_threads, threads_for
-from napari_dmoe.inference.running.variants import joined, of_choice, segment_variants
+from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
@@ -45,6 +46,8 @@ class Asked:
     image: SpatialImage
     choices: tuple[RouterChoice, ...]
     """One mask comes of each, in their order."""
+    keep: KeptRouting = ALL_ROUTING
+    """What is kept of the routing of each."""
 
 
 class Joined:
@@ -79,7 +82,7 @@ class Joined:
             return
         with memory_told():
             self._runs = [
-                PlaneRun(loaded, asked.image, choice, settings)
+                PlaneRun(loaded, asked.image, choice, settings, keep=asked.keep)
                 for choice in asked.choices
             ]
             for run in self._runs[1:]:
@@ -132,11 +135,12 @@ class Joined:
         if answers is None or not self._runs:
             asked, settings = self._asked, self.settings
             which = self._loaded, asked.image, asked.choices, settings, progress
-            return tuple(segment_variants(*which, swept=swept))
+            keep = self._asked.keep
+            return tuple(segment_variants(*which, swept=swept, keep=keep))
         with memory_told():
             for run, places in zip(self._runs, self._places, strict=True):
                 run.forward.batches = batches
-                run.take(range(self.n_planes), of_choice(answers, places), silent)
+                run.take(range(self.n_planes), answers.of(places), silent)
             return tuple(run.result(swept) for run in self._runs)
 
 

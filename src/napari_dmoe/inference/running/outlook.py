@@ -24,6 +24,7 @@ from napari_dmoe.imaging.volumes import (
     ModelVolume,
     VolumePreprocessing,
 )
+from napari_dmoe.inference.results.routing import FOR_MAPS
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.placing import preprocessing_of
 from napari_dmoe.inference.running.plane_inputs import PLANE_AXES
@@ -132,14 +133,11 @@ def _of_volume(
     how, n = loaded.preprocessing, len(volumes)
     if not isinstance(how, VolumePreprocessing):
         raise ImageError("the model's card states no preprocessing of volumes")
-    needs = needs_of_volumes(loaded, volumes, settings, n_values=1)
+    needed = partial(needs_of_volumes, loaded, volumes, settings, n_values=1)
+    needs = needed(keep=FOR_MAPS)
     # What does not fit into memory may still be segmented into a file.
     may_be_in_file = not volumes.axes and not settings.probabilities
-    refuse_beyond(
-        needs_of_volumes(
-            loaded, volumes, settings, n_values=1, in_memory=not may_be_in_file
-        )
-    )
+    refuse_beyond(needed(keep=None) if may_be_in_file else needs)
     if math.prod(volumes.frame_shape) > MOST_VOXELS:
         return Outlook(facts=(needs.words, NOT_LOOKED_AT))
     n_channels = loaded.config.in_channels

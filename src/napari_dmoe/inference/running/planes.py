@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from napari_dmoe.imaging.parts import tidied
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.results.provenance import FocusRecord
-from napari_dmoe.inference.results.routing import RoutingMaps
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting, RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
@@ -57,9 +58,10 @@ class PlaneRun:
         choice: RouterChoice,
         settings: InferenceSettings,
         *,
+        keep: KeptRouting = ALL_ROUTING,
         upright: bool = True,
     ) -> None:
-        self.loaded, self.settings = loaded, settings
+        self.loaded, self.settings, self._keep = loaded, settings, keep
         how = preprocessing_of(loaded, settings)
         self.inputs = PlaneInputs(loaded, image, how, upright=upright)
         self.planes = planes = self.inputs.planes
@@ -69,15 +71,17 @@ class PlaneRun:
         n, n_values = len(planes), len(choice.categories)
         n_alone = n_values if n_values > 1 else 0
         n_kept = loaded.config.n_classes if settings.probabilities else 0
-        gates = n_values * routing_bytes(loaded.config, loaded.input_size)
+        gates = 0 if keep.blocks == () else n_values
+        gates *= routing_bytes(loaded.config, loaded.input_size)
         self.n_bytes = n * (math.prod(shape) * (1 + n_alone + 4 * n_kept) + gates)
         """What the result takes: its masks, its probabilities and its routing."""
         refuse_beyond_memory(self.n_bytes, what="the result needs", remedy=REMEDY)
         self.labels = np.zeros((n, *shape), np.uint8)
         self.by_value = np.zeros((n_alone, n, *shape), np.uint8)
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
-        self.gates: list[tuple[Tensor, ...]] = []
-        self.sides: tuple[int, ...] = ()
+        self._gates: list[dict[int, Tensor]] = []
+        self._loads: list[tuple[Tensor, ...]] = []
+        self._sides: tuple[int, ...] = ()
         self._of_mask: dict[str, None] = {}
 
     @property
@@ -112,17 +116,32 @@ class PlaneRun:
     def take(self, chunk: range, answers: Answers, progress: ProgressHook) -> None:
         """Turn what the network says of some planes into labels and gates."""
         self._on_grid()
-        self.sides = tuple(math.isqrt(gates.shape[2]) for gates in answers.gates)
+        self._sides = tuple(math.isqrt(gates.shape[2]) for gates in answers.gates)
         placement = self.placement
-        self.gates.append(tuple(of_picture(each, placement) for each in answers.gates))
+        gates = [of_picture(each, placement) for each in answers.gates]
+        self._loads.append(tuple(each.mean(2, keepdim=True) for each in gates))
+        self._gates.append(self._kept(gates))
         # What is padded is no part of the picture, and never of a mask.
         shown = answers.logits[(..., *placement.picture)]
         for place, number in enumerate(chunk):
             part = part_of(progress, place, len(chunk))
             with computing():
-                self._keep(number, shown[place], part)
+                self._keep_mask(number, shown[place], part)
 
-    def _keep(self, number: int, logits: Tensor, progress: ProgressHook) -> None:
+    def _kept(self, gates: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Return what is kept of gates (P, V, T, E), by the number of the block."""
+        shares, kept = torch.tensor(self.forward.choice.weights), {}
+        for block, each in enumerate(gates):
+            dtype = self._keep.dtype_of(block)
+            if dtype is None:
+                continue
+            if not self._keep.each_value and each.shape[1] > 1:
+                each = torch.tensordot(shares, each, ([0], [1])).unsqueeze(1)
+            # A view would hold all of what the network said.
+            kept[block] = each.to(getattr(torch, dtype))
+        return kept
+
+    def _keep_mask(self, number: int, logits: Tensor, progress: ProgressHook) -> None:
         """Turn one plane's logits (V, S, K, h, w) into labels.
 
         A plane of a single value stays background, whatever the network makes of it;
@@ -230,25 +249,24 @@ class PlaneRun:
         return transposed(turned, axes, source_axes(planes.image.axes))
 
     def _routing(self) -> RoutingMaps | None:
-        if not self.gates[0]:
+        if not self._gates[0]:
             return None
         planes, choice = self.planes, self.forward.choice
         flips = planes.flips((*planes.axes, *PLANE_AXES))
-        blocks = (torch.cat(parts, 0) for parts in zip(*self.gates, strict=True))
-        grids = tuple(self._tokens(side) for side in self.sides)
-        maps = tuple(
-            gates.transpose(0, 1)  # (V, P, T, E)
-            .reshape(gates.shape[1], *planes.shape, *grid.shape, gates.shape[-1])
-            .numpy()[(slice(None), *flips)]
-            for gates, grid in zip(blocks, grids, strict=True)
-        )
-        return RoutingMaps(
+        maps, grids = [], []
+        for block in self._gates[0]:
+            gates = torch.cat([part[block] for part in self._gates]).transpose(0, 1)
+            grid = self._tokens(self._sides[block])
+            size = (len(gates), *planes.shape, *grid.shape, gates.shape[-1])
+            maps.append(gates.reshape(size).numpy()[(slice(None), *flips)])
+            grids.append(grid)
+        return self._keep.maps(
             maps,
             grids,
             choice.values,
             choice.weights,
-            planes.axes,
-            PLANE_AXES,
+            axes=planes.axes,
+            token_axes=PLANE_AXES,
             unit=unit_of(self.loaded.architecture),
         )
 
@@ -277,7 +295,7 @@ class PlaneRun:
         if inputs.found is not None:
             return inputs.likeness.notices("plane", inputs.found.loads)
         blocks = [
-            torch.cat(part).transpose(0, 1) for part in zip(*self.gates, strict=True)
+            torch.cat(part).transpose(0, 1) for part in zip(*self._loads, strict=True)
         ]
         return inputs.likeness.notices("plane", mean_loads(self.forward, blocks))
 

@@ -7,11 +7,18 @@ every value is run and the probabilities are mixed.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.routing import (
+    ALL_ROUTING,
+    FOR_MAPS,
+    NO_ROUTING,
+    KeptRouting,
+)
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
@@ -34,6 +41,7 @@ def segment(
     experts: ExpertControl | None = None,
     priors: Priors | None = None,
     finished: SlabHook | None = None,
+    routing: KeptRouting = ALL_ROUTING,
 ) -> Segmentation:
     """Segment an image for a patient.
 
@@ -59,6 +67,9 @@ def segment(
     finished : callable, optional
         Of a 3D model, called with each :class:`FinishedSlab` of the mask; one of 2D
         has none.
+    routing : KeptRouting
+        What is kept of the routing, which of a volume takes several times as much
+        memory as the mask: everything, unless less is asked for.
 
     Returns
     -------
@@ -74,7 +85,8 @@ def segment(
         ``unknown="refuse"``; and for an attribute whose name is misspelt.
     ValueError
         When a block or expert does not exist, a block would have none left, or a
-        prior does not fit its attribute.
+        prior does not fit its attribute; and for routing of a block that the network
+        does not have.
     DeviceError
         When a device that was named is not there, or does not work.
     NotEnoughMemory
@@ -102,6 +114,33 @@ def segment(
     choice = choose_routers(loaded, patient, settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     hook = progress or silent
-    return next(
-        segment_variants(loaded, image, [choice], settings, hook, finished=finished)
-    )
+    which = loaded, image, [choice], settings, hook
+    return next(segment_variants(*which, keep=routing, finished=finished))
+
+
+MOST_VOXELS_OF_VALUES = 2**22
+"""Of a volume of which the gates of several values are kept for maps of them."""
+
+
+def routing_of_values(loaded: LoadedModel, image: SpatialImage) -> KeptRouting:
+    """Return what is kept for maps where each of several values is run.
+
+    Of a large volume nothing: the gates of all values would take many times what their
+    masks do, and a map of two of them is a run for each.
+    """
+    if loaded.card.dims == 2:
+        return ALL_ROUTING
+    is_small = math.prod(image.spatial_shape) <= MOST_VOXELS_OF_VALUES
+    return FOR_MAPS if is_small else NO_ROUTING
+
+
+def segment_for_maps(
+    loaded: LoadedModel, *arguments: Any, **options: Any
+) -> Segmentation:
+    """Segment as :func:`segment` does, and keep what maps of the routing need.
+
+    Of a picture that is all of it, which is next to nothing; of a volume
+    :data:`FOR_MAPS`.
+    """
+    routing = FOR_MAPS if loaded.card.dims == 3 else ALL_ROUTING
+    return segment(loaded, *arguments, **{"routing": routing} | options)

@@ -189,8 +189,18 @@ def whole_gates(
     whole = np.zeros((n_values, *tokens.shape, n_experts), np.float32)
 
     def keep(first: int, means: Tensor) -> None:
-        gates = means.movedim(1, -1).numpy()
-        stop = first + gates.shape[tokens.axis + 1]
-        whole[(slice(None), *(slice(None),) * tokens.axis, slice(first, stop))] = gates
+        gates_along(whole, tokens.axis, first, means)
 
     return SlabMeans(tokens, (n_values, n_experts), keep), whole
+
+
+def gates_along(
+    whole: NDArray[np.floating], axis: int, first: int, means: Tensor
+) -> None:
+    """Write gates (V, E, d, h, w) into those of a volume, (V, d, h, w, E).
+
+    They begin with plane number `first` along an axis.
+    """
+    gates = means.movedim(1, -1).numpy()
+    stop = first + gates.shape[axis + 1]
+    whole[(slice(None), *(slice(None),) * axis, slice(first, stop))] = gates

@@ -126,7 +126,7 @@ def segment_to_file(
         store = target.store(unfinished.mask, is_begun=is_begun)
         shape = Frames(image, VOLUME_AXES).frame_shape
         mask = MaskFile(store, shape, unfinished, written=_written(image, finished))
-        volumes = VolumeRun(loaded, image, choice, settings, into=mask)
+        volumes = VolumeRun(loaded, image, [choice], settings, into=mask)
         target.put_in_place(unfinished, store, volumes.to_disk(progress or silent))
     return SavedFiles(target.path, (), None)
 
@@ -156,7 +156,7 @@ def needs_of_file(
         Frames(image, VOLUME_AXES),
         settings,
         n_values=len(choice.categories),
-        in_memory=False,
+        keep=None,
     )
     refuse_beyond(needs)
     return FileNeeds(**vars(needs), notices=choice.notices)

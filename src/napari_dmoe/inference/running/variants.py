@@ -1,8 +1,8 @@
 """Several runs on one image: what a sweep, an ablation or noise samples consist of.
 
-Runs of a 2D model share the prepared planes and ride in the same batches; what two of
-them have in common is computed once. Runs of a 3D model follow one another, so that
-there is never more than a slab of scores.
+They share what is prepared and ride in the same batches; what two of them have in
+common is computed once. Of a volume's scores there is never more than a slab a run, and
+no more runs go together than :data:`SUM_BYTES` hold.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.memory import refuse_beyond_memory
+from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.volumes import (
+    VOLUME_AXES,
+    VolumePreprocessing,
+    model_shape,
+)
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told
-from napari_dmoe.inference.running.drivers import Category, RouterChoice
+from napari_dmoe.inference.running.drivers import RouterChoice, joined
 from napari_dmoe.inference.running.first_pass import FirstPass
-from napari_dmoe.inference.running.forward import Answers, Done, Forward
+from napari_dmoe.inference.running.forward import Done, Forward
 from napari_dmoe.inference.running.plane_inputs import KEPT_PLANES, PLANE_AXES
 from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -30,10 +36,10 @@ from napari_dmoe.inference.running.shares import (
 )
 from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.volume_masks import SlabHook
+from napari_dmoe.inference.running.volume_needs import sum_bytes
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.inference.running.waiting import with_reason
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.progress import (
     Phases,
     Progress,
@@ -51,6 +57,10 @@ ONE = "segmenting"
 """What is said of the one run on the one plane: there is nothing to count."""
 
 
+SUM_BYTES = 2**30
+"""Scores, and gates, of volumes that are added up at a time for several runs."""
+
+
 def segment_variants(
     loaded: LoadedModel,
     image: SpatialImage,
@@ -62,6 +72,7 @@ def segment_variants(
     at_once: int | None = None,
     words: Words | None = None,
     upright: bool = True,
+    keep: KeptRouting = ALL_ROUTING,
     finished: SlabHook | None = None,
 ) -> Iterator[Segmentation]:
     """Segment an image for several choices of routers, in their order.
@@ -77,15 +88,18 @@ def segment_variants(
     swept : tuple of str
         Attributes that differ between the choices, for the records.
     at_once : int, optional
-        Runs of a 2D model that share batches, and whose masks are held together; all
-        of them by default.
+        Runs that share batches, and whose masks are held together; by default all of
+        them, or, of a 3D model, as many as :func:`runs_together` says.
     words : callable, optional
         Says which of the runs are under way, for the progress.
     upright : bool
         Whether a 2D model sees the planes of a volume as radiologists do; records made
         before that say otherwise, and are replayed on the planes as they are stored.
+    keep : KeptRouting
+        What is kept of the routing of each run.
     finished : callable, optional
-        Takes the slabs of a 3D model's masks as they are finished, run after run.
+        Takes the slabs of a 3D model's masks as they are finished, run after run: they
+        go one by one then.
 
     Yields
     ------
@@ -95,23 +109,29 @@ def segment_variants(
     """
     words = words or (numbered("run", len(choices)) if len(choices) > 1 else _nothing)
     n_threads = _n_threads(loaded, image, choices, settings)
+    keep.check(loaded.config.n_blocks)
     if loaded.card.dims == 3:
-        for number, choice in enumerate(choices):
-            part = part_of(progress, number, len(choices), words(number, number))
-            with memory_told(), on_threads(n_threads):
-                of_volumes = VolumeRun(
-                    loaded, image, choice, settings, finished=finished
-                )
-                result = of_volumes.work(part)
-            yield result
-        return
-    size = at_once or len(choices)
+        most = 1 if finished else runs_together(loaded, image, choices, settings)
+        size = min(at_once or len(choices), most)
+    else:
+        size = at_once or len(choices)
     groups = [choices[i : i + size] for i in range(0, len(choices), size)]
+    if loaded.card.dims == 3:
+        for number, group in enumerate(groups):
+            first = number * size
+            said = words(first, first + len(group) - 1)
+            part = part_of(progress, first, len(choices), said, width=len(group))
+            which = loaded, image, group, settings
+            with memory_told(), on_threads(n_threads):
+                of_volumes = VolumeRun(*which, keep=keep, finished=finished)
+                made = of_volumes.work(part, swept=swept if len(group) > 1 else ())
+            yield from made
+        return
     lead: PlaneRun | None = None
     for number, group in enumerate(groups):
         with memory_told(), on_threads(n_threads):
             runs = [
-                PlaneRun(loaded, image, choice, settings, upright=upright)
+                PlaneRun(loaded, image, choice, settings, keep=keep, upright=upright)
                 for choice in group
             ]
             _refuse_too_many(runs)
@@ -122,6 +142,26 @@ def segment_variants(
             _run_together(runs, part, words, number * size)
             results = [run.result(swept) for run in runs]
         yield from results
+
+
+def runs_together(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    choices: Sequence[RouterChoice],
+    settings: InferenceSettings,
+) -> int:
+    """Return how many runs of a 3D model go through the volumes of an image together.
+
+    So many that their slabs of scores stay below :data:`SUM_BYTES`, and a quarter of
+    the memory that is free; at least one.
+    """
+    how = loaded.preprocessing
+    if not isinstance(how, VolumePreprocessing):
+        return 1
+    shape = model_shape(Frames(image, VOLUME_AXES)[0], how)
+    n_values = max(len(choice.categories) for choice in choices)
+    most = min(SUM_BYTES, available_bytes() // 4)
+    return max(1, most // sum_bytes(loaded, shape, how.patch, n_values))
 
 
 def _nothing(first: int, last: int) -> str:
@@ -190,7 +230,7 @@ def _run_together(
         say(len(chunk) * rows)
         for number, (run, place) in enumerate(zip(runs, places, strict=True)):
             part = part_of(restoring, number, len(runs), "drawing the mask")
-            run.take(chunk, of_choice(answers, place), part)
+            run.take(chunk, answers.of(place), part)
         begin = chunk.stop
         restoring(Progress(1, 1, "done" if begin == n else said(begin, 0)))
 
@@ -253,32 +293,3 @@ def _shares(runs: Sequence[PlaneRun], rows: int) -> Mapping[str, float]:
         n_classes=lead.loaded.config.n_classes,
         is_second=lead.inputs.preprocessing.focus is not None,
     )
-
-
-def of_choice(answers: Answers, places: Sequence[int]) -> Answers:
-    """Return what is said of those combinations that one choice consists of."""
-    gates = tuple(block[:, places] for block in answers.gates)
-    return Answers(answers.logits[:, places], gates)
-
-
-_Row = tuple[Category, ExpertControl | None, int]
-
-
-def joined(choices: Sequence[RouterChoice]) -> tuple[RouterChoice, list[list[int]]]:
-    """Return one choice that holds the combinations of several, each of them once.
-
-    The lists say, for each choice, where its combinations stand in it.
-    """
-    rows: list[_Row] = []
-    places = []
-    for choice in choices:
-        experts = choice.experts or (None,) * len(choice.categories)
-        samples = choice.samples or (0,) * len(choice.categories)
-        own = list(zip(choice.categories, experts, samples, strict=True))
-        rows += [row for row in own if row not in rows]
-        places.append([rows.index(row) for row in own])
-    categories, experts, samples = zip(*rows, strict=True)
-    n = len(rows)
-    values, weights = ("",) * n, (1 / n,) * n
-    joint = RouterChoice(categories, values, weights, experts=experts, samples=samples)
-    return joint, places

@@ -20,6 +20,7 @@ from napari_dmoe.imaging.volumes import (
     VolumePreprocessing,
     model_shape,
 )
+from napari_dmoe.inference.results.routing import ALL_ROUTING, FOR_MAPS, KeptRouting
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import seconds_around_network
@@ -89,7 +90,8 @@ def needs_of_volumes(
     settings: InferenceSettings,
     *,
     n_values: int,
-    in_memory: bool = True,
+    n_masks: int | None = None,
+    keep: KeptRouting | None = ALL_ROUTING,
 ) -> VolumeNeeds:
     """Return what a run needs, from shapes alone.
 
@@ -102,9 +104,13 @@ def needs_of_volumes(
     settings : InferenceSettings
         How they are run.
     n_values : int
-        Combinations of values that are run and mixed.
-    in_memory : bool
-        Whether the result is held in memory, and not the mask alone on a disk.
+        Combinations of values that are run.
+    n_masks : int, optional
+        Masks that come of them; by default they are mixed to one, which is held with
+        those of the values.
+    keep : KeptRouting or None
+        What is kept of the routing; None where the mask alone is written to a disk, and
+        no result is held in memory.
 
     Raises
     ------
@@ -118,16 +124,18 @@ def needs_of_volumes(
     n_rows = n_values * (settings.samples if settings.noise else 1)
     windows = len(volumes) * n_windows(shape, how.patch, settings.overlap)
     run = 0
-    if in_memory:
-        run = _result_bytes(loaded, volumes, shape, settings, n_values)
-    run += _sum_bytes(loaded, shape, how.patch, n_values)
+    if keep is not None:
+        n_masks = n_masks or 1 + (n_values if n_values > 1 else 0)
+        run = _mask_bytes(loaded, volumes, shape, settings, n_masks)
+        run += len(volumes) * _routing_bytes(loaded, shape, n_values, keep)
+    run += sum_bytes(loaded, shape, how.patch, n_values)
     kept, read = _input_bytes(loaded, image, shape, how)
     if isinstance(loaded.config, UNetConfig):
         run += patch_bytes(loaded.config, how.patch)
     passes = windows * n_rows * loaded.pass_seconds / torch.get_num_threads()
     around = seconds_around_network(
         len(volumes) * math.prod(volumes.frame_shape),
-        n_restored=1 + (n_values if in_memory and n_values > 1 else 0),
+        n_restored=1 + (n_values if keep is not None and n_values > 1 else 0),
         n_classes=loaded.config.n_classes,
     )
     return VolumeNeeds(
@@ -178,15 +186,15 @@ def needs_of_run(
     is_one = not volumes.axes and settings.scored_at == "source"
     voxels = len(volumes) * math.prod(volumes.frame_shape)
 
-    def needed(in_memory: bool, n_held: int) -> VolumeNeeds:
+    def needed(keep: KeptRouting | None, n_held: int) -> VolumeNeeds:
         needs = needs_of_volumes(
-            loaded, volumes, settings, n_values=n_values, in_memory=in_memory
+            loaded, volumes, settings, n_values=n_values, keep=keep
         )
         return replace(needs, n_bytes=needs.n_bytes + n_held * voxels, of_what="")
 
     into_file = is_one and not settings.probabilities
     return RunNeeds(
-        needed(True, n_shown[0]), needed(False, n_shown[1]) if into_file else None
+        needed(FOR_MAPS, n_shown[0]), needed(None, n_shown[1]) if into_file else None
     )
 
 
@@ -201,28 +209,36 @@ def refuse_beyond(needs: VolumeNeeds) -> None:
     refuse_beyond_memory(needs.n_bytes, what=WHAT, remedy=REMEDY)
 
 
-def _result_bytes(
+def _mask_bytes(
     loaded: LoadedModel,
     volumes: Frames,
     shape: Sequence[int],
     settings: InferenceSettings,
-    n_values: int,
+    n_masks: int,
 ) -> int:
-    """Return the bytes of masks, maps and routing."""
+    """Return the bytes of masks and maps."""
     config = loaded.config
-    n_masks = 1 + (n_values if n_values > 1 else 0)
     a_voxel = n_masks + _FLOAT * config.n_classes * settings.probabilities
     size = volumes.frame_shape if settings.scored_at == "source" else shape
-    result = a_voxel * math.prod(size)
-    if isinstance(config, UNetConfig) and config.n_routers:
-        tokens = sum(
-            math.prod(-(-n // side) for n in shape) for side in config.token_steps
-        )
-        result += _FLOAT * n_values * config.n_experts * tokens
-    return len(volumes) * result
+    return len(volumes) * a_voxel * math.prod(size)
 
 
-def _sum_bytes(
+def _routing_bytes(
+    loaded: LoadedModel, shape: Sequence[int], n_values: int, keep: KeptRouting
+) -> int:
+    """Return the bytes of what is kept of a volume's routing."""
+    config = loaded.config
+    if not isinstance(config, UNetConfig) or not config.n_routers:
+        return 0
+    a_token = config.n_experts * (n_values if keep.each_value else 1)
+    return sum(
+        math.prod(-(-n // side) for n in shape) * a_token * np.dtype(dtype).itemsize
+        for stage, side in enumerate(config.token_steps)
+        if (dtype := keep.dtype_of(stage)) is not None
+    )
+
+
+def sum_bytes(
     loaded: LoadedModel, shape: Sequence[int], patch: Sequence[int], n_values: int
 ) -> int:
     """Return the bytes of the slab that windows are added up in, and of drawing it."""

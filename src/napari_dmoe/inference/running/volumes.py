@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 from torch import Tensor
 
-from napari_dmoe.imaging.frames import Frames, source_axes, transposed
+from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.intensities import Window
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
@@ -27,15 +27,19 @@ from napari_dmoe.imaging.volumes import (
     window_of_all,
 )
 from napari_dmoe.inference.results.provenance import InputDigest, Provenance
-from napari_dmoe.inference.results.routing import RoutingMaps
+from napari_dmoe.inference.results.routing import (
+    ALL_ROUTING,
+    NO_ROUTING,
+    KeptRouting,
+)
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.inference.running.drawing import Drawing, of_itself
-from napari_dmoe.inference.running.drivers import RouterChoice
+from napari_dmoe.inference.running.drawing import Drawing, DrawnSlab, of_itself
+from napari_dmoe.inference.running.drivers import RouterChoice, joined
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.likeness import Likeness, mean_loads
+from napari_dmoe.inference.running.likeness import Likeness
 from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import ReadAhead, WriteBehind
-from napari_dmoe.inference.running.recording import provenance_of, said_once
+from napari_dmoe.inference.running.recording import said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
     PREPARING,
@@ -47,20 +51,17 @@ from napari_dmoe.inference.running.slab_inputs import SlabInputs, cutting
 from napari_dmoe.inference.running.sums import SlabMeans
 from napari_dmoe.inference.running.volume_masks import (
     SlabHook,
-    VolumeMasks,
-    teller,
 )
 from napari_dmoe.inference.running.volume_needs import (
     VolumeNeeds,
     needs_of_volumes,
     refuse_beyond,
 )
-from napari_dmoe.inference.running.volume_routing import VolumeRouting, as_blocks
+from napari_dmoe.inference.running.volume_outcome import SeenVolumes, VolumeOutcome
 from napari_dmoe.inference.running.waiting import computing, preparing, with_reason
 from napari_dmoe.inference.running.windows import Windows, n_windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
-from napari_dmoe.models.titles import unit_of
 from napari_dmoe.models.unet import UNetConfig
 from napari_dmoe.progress import (
     Phases,
@@ -84,31 +85,47 @@ FOR_PLANES = (
 
 
 class VolumeRun:
-    """One call of :func:`segment`: volumes in, results out.
+    """Runs that go through the volumes of an image together: a result for each choice.
 
-    `into` takes the mask of a single volume, which is all that :meth:`to_disk` makes.
-    `finished` is told of each slab of a mask in memory that is done.
+    They are read once, and every window of theirs is run for all choices. `into` takes
+    the mask of a single volume and choice, which is all that :meth:`to_disk` makes.
+    `finished` is told of each slab of a mask in memory that is done, and `keep` says
+    what is kept of the routing.
     """
 
     def __init__(
         self,
         loaded: LoadedModel,
         image: SpatialImage,
-        choice: RouterChoice,
+        choices: Sequence[RouterChoice],
         settings: InferenceSettings,
         *,
+        keep: KeptRouting = ALL_ROUTING,
         into: Destination | None = None,
         finished: SlabHook | None = None,
     ) -> None:
         self.loaded, self.settings = loaded, settings
-        self._into, self._finished = into, finished
+        self._into, self._keep = into, keep
         self.volumes = Frames(image, VOLUME_AXES)
         if not isinstance(loaded.preprocessing, VolumePreprocessing):
             raise ImageError("the model's card states no preprocessing of volumes")
         self.preprocessing = loaded.preprocessing
         at_once = max(1, VOXELS_AT_ONCE // math.prod(self.preprocessing.patch))
         batch = min(settings.batch, at_once)
-        self.forward = Forward(loaded, choice, settings, batch=batch)
+        joint, places = joined(choices)
+        self.forward = Forward(loaded, joint, settings, batch=batch)
+        kept = NO_ROUTING if into is not None else keep
+        self.outcomes = [
+            VolumeOutcome(
+                self.forward.of_choice(choice),
+                self.volumes,
+                where,
+                keep=kept,
+                into=into,
+                finished=finished,
+            )
+            for choice, where in zip(choices, places, strict=True)
+        ]
         self.digest = InputDigest()
         self.likeness = Likeness(loaded.card.training_images)
         self.notices = dict.fromkeys(image.notices)
@@ -116,18 +133,23 @@ class VolumeRun:
             self.notices[FOR_PLANES] = None
         self.grid = Grid.identity(self.volumes.frame_shape)
         """Where what the network sees lies in the image; known once it is read."""
-        self.routing = VolumeRouting(is_kept=into is None)
         self._is_resumed = False
 
-    def work(self, progress: ProgressHook) -> Segmentation:
-        """Segment all volumes."""
-        return self._result(self._drawn(progress))
+    def work(
+        self, progress: ProgressHook, *, swept: tuple[str, ...] = ()
+    ) -> list[Segmentation]:
+        """Segment all volumes, and return the result of each choice.
+
+        `swept` are the attributes that differ between them, for the records.
+        """
+        self._draw_all(progress)
+        return [outcome.result(self._seen(), swept) for outcome in self.outcomes]
 
     def to_disk(self, progress: ProgressHook) -> Provenance:
         """Segment the only volume into its destination, and return the record."""
-        if self._into is None:
-            raise ValueError("no destination was given for the mask")
-        self._drawn(progress)
+        if self._into is None or len(self.outcomes) != 1:
+            raise ValueError("a destination takes one mask, and none was given")
+        self._draw_all(progress)
 
         def pulse() -> None:
             progress(Progress(1, 1, "finishing the file"))
@@ -135,17 +157,27 @@ class VolumeRun:
         sha256 = self._into.end(pulse)
         self.notices.update(dict.fromkeys(self._into.notices))
         nothing = np.zeros((0,) * 3, np.uint8)
-        record = self._record(nothing, self.routing.stages())
+        record = self.outcomes[0].record(self._seen(), nothing)
         return record.model_copy(update={"labels_sha256": sha256})
 
-    def _drawn(self, progress: ProgressHook) -> VolumeMasks:
-        """Run all volumes, and return what is drawn of them."""
+    def _seen(self) -> SeenVolumes:
+        """Return what all choices have in common, for their results."""
+        return SeenVolumes(
+            self.grid,
+            self.digest.hexdigest(),
+            self.likeness,
+            said_once(self.notices),
+            is_resumed=self._is_resumed,
+        )
+
+    def _draw_all(self, progress: ProgressHook) -> None:
+        """Run all volumes, and draw them for every choice."""
         needs = self._needs()
         n, shape = len(self.volumes), self.volumes.frame_shape
         if self.settings.scored_at == "network":
             shape = model_shape(self.volumes[0], self.preprocessing)
-        told = teller(self.volumes, self._finished) if self._finished else None
-        masks = VolumeMasks(self.forward, n, shape, into=self._into, told=told)
+        for outcome in self.outcomes:
+            outcome.make_room(n, shape)
         window, progress = self._window_of_all(progress)
         for number in range(n):
             part, image = part_of(progress, number, n), self.volumes[number]
@@ -155,25 +187,25 @@ class VolumeRun:
             pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
             with preparing(image.data):
                 volume = self._opened(image, window, pulse)
-                windows, inputs, begin = self._begun(volume, masks, pulse)
+                windows, inputs, begin = self._begun(volume, shape, pulse)
             # Of a single voxel nobody can tell whether it shows anything.
             is_a_voxel = math.prod(image.spatial_shape) == 1
-            masks.is_blank = volume.is_constant and not is_a_voxel
+            for outcome in self.outcomes:
+                outcome.masks.is_blank = volume.is_constant and not is_a_voxel
             self.notices.update(dict.fromkeys(volume.notices))
             running = phases.of(RUNNING)
-            with self._written(masks):
-                self._segment(number, inputs, windows, masks, running, begin=begin)
+            with self._written():
+                self._segment(number, inputs, windows, shape, running, begin=begin)
             self.likeness.look(number, inputs.looked_at)
             running(Progress(1, 1, "done"))
-        return masks
 
     @contextmanager
-    def _written(self, masks: VolumeMasks) -> Iterator[None]:
+    def _written(self) -> Iterator[None]:
         """Write what is drawn to a disk while the network goes on."""
         if self._into is None:
             yield
             return
-        with WriteBehind(SLABS_WAITING) as masks.writer:
+        with WriteBehind(SLABS_WAITING) as self.outcomes[0].masks.writer:
             yield
 
     def _needs(self) -> VolumeNeeds:
@@ -187,8 +219,9 @@ class VolumeRun:
             self.loaded,
             self.volumes,
             self.settings,
-            n_values=len(self.forward.choice.categories),
-            in_memory=self._into is None,
+            n_values=self._n_values,
+            n_masks=sum(outcome.n_masks for outcome in self.outcomes),
+            keep=self._keep if self._into is None else None,
         )
         refuse_beyond(needs)
         return needs
@@ -208,7 +241,7 @@ class VolumeRun:
         return volume
 
     def _begun(
-        self, volume: ModelVolume, masks: VolumeMasks, pulse: Pulse
+        self, volume: ModelVolume, shape: Sequence[int], pulse: Pulse
     ) -> tuple[Windows, SlabInputs, int]:
         """Make ready to cut windows from a volume.
 
@@ -223,7 +256,7 @@ class VolumeRun:
         begin = first = 0
         if self._into is not None:
             done = self._into.begin(windows.axis, volume.checksum)
-            drawing = Drawing(self.grid, masks.shape, windows.axis)
+            drawing = Drawing(self.grid, shape, windows.axis)
             begin = drawing.first_needed(done)
             self._is_resumed = done.stop > done.start
             windows.order = windows.reaching(begin)
@@ -237,7 +270,7 @@ class VolumeRun:
         number: int,
         inputs: SlabInputs,
         windows: Windows,
-        masks: VolumeMasks,
+        shape: Sequence[int],
         progress: ProgressHook,
         *,
         begin: int = 0,
@@ -251,15 +284,15 @@ class VolumeRun:
 
         is_at_source = self.settings.scored_at == "source"
         grid = self.grid if is_at_source else of_itself(self.grid)
-        drawing = Drawing(grid, masks.shape, windows.axis)
+        drawing = Drawing(grid, shape, windows.axis)
 
         def draw(first: int, scores: Tensor) -> None:
             say()
             with computing():
                 if slab := drawing.slab(first, scores):
-                    masks.draw(number, slab, say)
+                    self._draw(number, slab, say)
 
-        leading = len(self.forward.choice.categories), self.loaded.config.n_classes
+        leading = self._n_values, self.loaded.config.n_classes
         means = SlabMeans(windows, leading, draw, begin=begin)
         with cutting(inputs, windows, self.forward.inputs_at_once) as cut:
             while done < n:
@@ -269,14 +302,28 @@ class VolumeRun:
                 numbers = [number * n + i for i in chunk]
                 answers = self.forward(cut(chunk, say), numbers, done=say)
                 for place, window in enumerate(chunk):
-                    means.add(window, self.forward.scores(answers.logits[place]))
-                    gates = [block[place] for block in answers.gates]
-                    self.routing.add(windows, window, gates)
+                    own = (windows, window, answers, place)
+                    scores = [outcome.take(*own) for outcome in self.outcomes]
+                    means.add(window, torch.cat(scores))
                 done += len(chunk)
         means.end()
-        if masks.writer is not None:
-            masks.writer.finish(say)
-        self.routing.end(self.grid)
+        for outcome in self.outcomes:
+            if outcome.masks.writer is not None:
+                outcome.masks.writer.finish(say)
+            outcome.routing.end(self.grid)
+
+    @property
+    def _n_values(self) -> int:
+        """Combinations of values of all choices, whose scores are added up."""
+        return sum(outcome.n_values for outcome in self.outcomes)
+
+    def _draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
+        """Draw a slab of volume `number` for every choice."""
+        first = 0
+        for outcome in self.outcomes:
+            own = slab.scores[first : first + outcome.n_values]
+            outcome.masks.draw(number, replace(slab, scores=own), pulse)
+            first += outcome.n_values
 
     def _say(self, progress: ProgressHook, before: int, n_rows: int, n: int) -> None:
         """Tell how many rows of a volume's n windows are done, and let Stop act.
@@ -290,10 +337,10 @@ class VolumeRun:
 
     def _shares(self, image: SpatialImage) -> Mapping[str, float]:
         """Return the shares of a volume before anything of it is read."""
-        patch, n_values = self.preprocessing.patch, len(self.forward.choice.categories)
+        patch = self.preprocessing.patch
         shape = model_shape(image, self.preprocessing)
         n_seen = n_windows(shape, patch, self.settings.overlap) * math.prod(patch)
-        n_masks = n_values + 1 if n_values > 1 else 1
+        n_masks = sum(outcome.n_masks for outcome in self.outcomes)
         return shares_of_volume(
             voxels=math.prod(image.spatial_shape),
             seen=n_seen * self.forward.rows_per_input,
@@ -335,69 +382,3 @@ class VolumeRun:
         )
         self.notices.update(dict.fromkeys(notices))
         return window, phases.of(RUNNING)
-
-    def _result(self, masks: VolumeMasks) -> Segmentation:
-        """Return everything in the shape of the source, along its axes."""
-        shape = self.volumes.frame_shape
-        is_at_source = self.settings.scored_at == "source"
-        labels = self._as_stored(masks.labels)
-        stages = self.routing.stages()
-        values, kept = self.forward.choice.values, masks.probabilities
-        return Segmentation(
-            labels=labels,
-            axes=source_axes(self.volumes.image.axes),
-            grid=Grid.identity(shape) if is_at_source else self.grid.upright()[0],
-            classes=self.loaded.card.classes,
-            by_value=dict(
-                zip(values, map(self._as_stored, masks.by_value), strict=False)
-            ),
-            probabilities=None if kept is None else self._as_stored(kept, 1),
-            routing=self._routing(stages),
-            provenance=self._record(labels, stages),
-        )
-
-    def _record(
-        self, labels: NDArray[np.uint8], stages: Sequence[NDArray[np.float32]]
-    ) -> Provenance:
-        """Return the record of the run, by labels along the axes of the source."""
-        shape = self.volumes.frame_shape
-        loads = [] if self._is_resumed else mean_loads(self.forward, as_blocks(stages))
-        return provenance_of(
-            self.forward,
-            self.volumes.image,
-            labels,
-            grid=self.grid,
-            seen=tuple(slice(0, n) for n in shape),
-            input_sha256=self.digest.hexdigest(),
-            notices=(
-                *self.likeness.notices("volume", loads),
-                *said_once(self.notices),
-            ),
-        )
-
-    def _as_stored(self, samples: NDArray[Any], n_first: int = 0) -> NDArray[Any]:
-        """Return samples (*first, N, z, y, x) along the axes of the source.
-
-        Of the axes before the volumes' there are `n_first`, such as that of classes.
-        """
-        samples, volumes = self._apart(samples, n_first), self.volumes
-        axes = (*volumes.axes, *VOLUME_AXES)
-        return transposed(samples, axes, source_axes(volumes.image.axes))
-
-    def _apart(self, samples: NDArray[Any], n_first: int) -> NDArray[Any]:
-        """Return samples (*first, N, *S) along the axes that are run over."""
-        first, size = samples.shape[:n_first], samples.shape[n_first + 1 :]
-        return samples.reshape(*first, *self.volumes.shape, *size)
-
-    def _routing(self, stages: Sequence[NDArray[np.float32]]) -> RoutingMaps | None:
-        if not stages:
-            return None
-        return RoutingMaps(
-            tuple(self._apart(gates, 1) for gates in stages),
-            self.routing.grids,
-            self.forward.choice.values,
-            self.forward.choice.weights,
-            self.volumes.axes,
-            VOLUME_AXES,
-            unit=unit_of(self.loaded.architecture),
-        )

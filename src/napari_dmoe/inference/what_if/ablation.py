@@ -19,6 +19,7 @@ from napari_dmoe.inference.masks.comparison import Comparison, compare_masks
 from napari_dmoe.inference.masks.measures import ClassSize, measure_mask
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.results.provenance import ControlRecord
+from napari_dmoe.inference.results.routing import ALL_ROUTING, NO_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
@@ -170,7 +171,7 @@ def ablate(
     run = _Runs(loaded, image, choice, settings, progress or silent)
     given, plain = plain, plain or run.of([None], 0)[0]
     result = plain if control is None else run.of([control], 1, plain)[0]
-    without = run.of(each, 2, plain)
+    without = run.of(each, 2, plain, keep=NO_ROUTING)
     if given is not None:
         _check_input(given, run, (result, *without))
     before = measure_mask(plain.labels, plain, image).sizes
@@ -262,6 +263,8 @@ class _Runs:
         controls: Sequence[ExpertControl | None],
         part: int,
         plain: Segmentation | None = None,
+        *,
+        keep: KeptRouting = ALL_ROUTING,
     ) -> list[Segmentation]:
         idle = [plain is not None and self._is_idle(plain, c) for c in controls]
         needed = [c for c, known in zip(controls, idle, strict=True) if not known]
@@ -272,6 +275,7 @@ class _Runs:
             self.settings,
             part_of(self.progress, part, 3),
             words=_words_of(needed),
+            keep=keep,
         )
         return [
             _unchanged(plain, control) if plain is not None and known else next(made)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import DriverRecord
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import (
     Priors,
@@ -49,6 +50,7 @@ def interpolate(
     settings: InferenceSettings | None = None,
     progress: ProgressHook | None = None,
     priors: Priors | None = None,
+    routing: KeptRouting = ALL_ROUTING,
 ) -> tuple[Segmentation, ...]:
     """Segment an image at places between the values of an ordered driver.
 
@@ -63,7 +65,7 @@ def interpolate(
     positions : sequence of float
         Places in [0, V - 1] among its V values; 1.5 lies halfway between value 1 and
         value 2, and whole numbers are the trained values themselves.
-    patient, settings, progress, priors
+    patient, settings, progress, priors, routing
         As :func:`sweep` takes them.
 
     Returns
@@ -96,9 +98,9 @@ def interpolate(
     values = [_value(choice, attribute) for choice in choices]
     words, hook = numbered("step", len(choices), values), progress or silent
     # One by one, so that each can be replayed without the others.
-    return tuple(
-        segment_variants(loaded, image, choices, settings, hook, at_once=1, words=words)
-    )
+    which = loaded, image, choices, settings, hook
+    runs = segment_variants(*which, at_once=1, words=words, keep=routing)
+    return tuple(runs)
 
 
 def _value(choice: RouterChoice, attribute: str) -> str:

@@ -18,6 +18,7 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.masks.agreement import MOST_MASKS, Votes, flipping_regions
 from napari_dmoe.inference.masks.measures import label_frame, measure_mask
 from napari_dmoe.inference.masks.pairs import class_dice
+from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -50,6 +51,7 @@ def sweep(
     settings: InferenceSettings | None = None,
     progress: ProgressHook | None = None,
     priors: Priors | None = None,
+    routing: KeptRouting = ALL_ROUTING,
 ) -> Sweep:
     """Segment an image for every value of one driver, or every pair of two.
 
@@ -69,6 +71,9 @@ def sweep(
         Called with a :class:`Progress` before each batch; may raise ``Cancelled``.
     priors : mapping of str to sequence of float, optional
         Shares of the values of unknown drivers, instead of the card's frequencies.
+    routing : KeptRouting
+        What is kept of the routing of each value, which of a volume takes several times
+        as much memory as its mask: everything, unless less is asked for.
 
     Returns
     -------
@@ -85,9 +90,11 @@ def sweep(
 
     Notes
     -----
-    Values of a 2D model ride in one batch; each equals its single run, bit for bit
-    where both batches hold as many rows (``batch=1``), else but for near ties. Values
-    of a 3D model follow one another, with only masks and vote counts kept.
+    Values go through the image together: it is read once, the network's layers before
+    its first router run once, and the experts behind that router answer a token once
+    for all values. Each equals its single run, bit for bit with ``batch=1``, else but
+    for near ties. Values of a large volume go in groups, as many as
+    :func:`napari_dmoe.inference.running.variants.runs_together` says.
 
     What all are compared with is the patient's own value. Where that is unknown, it is
     the mixture that :func:`segment` makes, or, for volumes, the majority of the values,
@@ -119,9 +126,9 @@ def sweep(
     hook, n_values = progress or silent, len(plan.places)
     n_runs = n_values + n_moves(loaded, image)
     part = part_of(hook, 0, n_runs, width=n_values)
-    for result in segment_variants(
-        loaded, image, choices, settings, part, swept=plan.names, words=plan.words()
-    ):
+    which = loaded, image, choices, settings, part
+    said = plan.words()
+    for result in segment_variants(*which, swept=plan.names, words=said, keep=routing):
         if len(results) < n_values:
             votes.add(result.labels)
         results.append(result)

@@ -16,7 +16,11 @@ from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.masks.agreement import Votes
 from napari_dmoe.inference.masks.measures import measure_mask
 from napari_dmoe.inference.results.provenance import Provenance
-from napari_dmoe.inference.results.routing import dominant_expert
+from napari_dmoe.inference.results.routing import (
+    NO_ROUTING,
+    KeptRouting,
+    dominant_expert,
+)
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -102,6 +106,7 @@ def uncertainty(
     settings: InferenceSettings | None = None,
     progress: ProgressHook | None = None,
     priors: Priors | None = None,
+    experts: bool = True,
 ) -> Uncertainty:
     """Run a model with several draws of its gating noise, and count the votes.
 
@@ -120,6 +125,9 @@ def uncertainty(
         the batch and however many follow.
     settings, progress, priors
         As :func:`segment` takes them; `samples` and `seed` go before the settings'.
+    experts : bool
+        Whether votes for experts are counted, and not only those for classes; of a
+        volume they take several times as much memory.
 
     Returns
     -------
@@ -133,8 +141,9 @@ def uncertainty(
 
     Notes
     -----
-    Samples of a 2D model ride in batches; those of a 3D model follow one another, and
-    only votes are kept.
+    The noise is a function of the seed, the sample, the plane or window and the block,
+    and of nothing else. Samples share batches, and what they have in common, as the
+    values of a :func:`sweep` do; only votes are kept of them.
     """
     if not 1 <= samples <= MOST_SAMPLES:
         raise ValueError(f"samples must lie in 1..{MOST_SAMPLES}: found {samples}")
@@ -146,7 +155,8 @@ def uncertainty(
         **((settings or InferenceSettings()).model_dump() | noisy)
     )
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
-    return count_samples(loaded, image, choice, settings, progress or silent)
+    hook = progress or silent
+    return count_samples(loaded, image, choice, settings, hook, experts=experts)
 
 
 def count_samples(
@@ -157,11 +167,12 @@ def count_samples(
     progress: ProgressHook,
     *,
     upright: bool = True,
+    experts: bool = True,
 ) -> Uncertainty:
     """Run noise samples for routers that are already chosen, and count their votes.
 
     The settings say how many samples, from which seed, and how to run them; `upright`
-    is as :func:`segment_variants` takes it.
+    is as :func:`segment_variants` takes it, `experts` as :func:`uncertainty` does.
     """
     samples, seed = settings.samples, settings.seed
     settings = settings.model_copy(update={"samples": 1})
@@ -174,6 +185,7 @@ def count_samples(
         at_once=max(1, settings.batch // len(choice.categories)),
         words=numbered("sample", samples),
         upright=upright,
+        keep=KeptRouting(each_value=False) if experts else NO_ROUTING,
     )
     count = _Count(loaded.config.n_classes, image)
     for result in runs:

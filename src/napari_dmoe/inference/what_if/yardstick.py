@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.routing import NO_ROUTING
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -79,7 +80,12 @@ def moved_masks(
 
     found = next(
         segment_variants(
-            loaded, _all_moved(image, steps), [choice.with_sample(draws)], noisy, said
+            loaded,
+            _all_moved(image, steps),
+            [choice.with_sample(draws)],
+            noisy,
+            said,
+            keep=NO_ROUTING,
         )
     ).labels
     masks = found if len(steps) > 1 else found[np.newaxis]

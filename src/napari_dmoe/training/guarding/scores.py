@@ -18,6 +18,7 @@ from napari_dmoe.evaluation.scoring.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.scoring.mask_pair import Presence, regions_of
 from napari_dmoe.evaluation.scoring.metrics import measure_case
 from napari_dmoe.imaging.disk.atomic import write_text
+from napari_dmoe.inference.results.routing import NO_ROUTING
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
@@ -98,7 +99,14 @@ def score_cases(
 
         beat(Progress(0, 1))
         patient = as_known(case.patient, loaded.card.attributes)
-        found = segment(loaded, case.image, patient, settings=settings, progress=beat)
+        found = segment(
+            loaded,
+            case.image,
+            patient,
+            settings=settings,
+            progress=beat,
+            routing=NO_ROUTING,
+        )
         truth = placed_labels(case, found.axes)
         left_out = (truth == IGNORED) | (truth == OUTSIDE)
         check_classes(truth[~left_out], len(loaded.card.classes), case=case.id)

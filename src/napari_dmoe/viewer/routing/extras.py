@@ -44,9 +44,12 @@ class Extras:
     _means: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def mean(self, routing: RoutingMaps, block: int) -> NDArray[np.float32]:
-        """Return a block's mean gates of the result's own routing, computed once."""
+        """Return a block's mean gates of the result's own routing.
+
+        Those that were looked at last are known: of a volume they take much memory.
+        """
         if block not in self._means:
-            self._means[block] = routing.mean(block)
+            self._means = {block: routing.mean(block)}
         return self._means[block]
 
 

@@ -188,10 +188,8 @@ def _note(
             parts.append("Choose two values that differ.")
         else:
             parts.append(_by_block(result, routing, overlay))
-    elif len(routing.values) > 1:
-        parts.append(
-            f"Weighted mean over {len(routing.values)} values, as in the mask."
-        )
+    elif (n := len(routing.mixed or routing.values)) > 1:
+        parts.append(f"Weighted mean over {n} values, as in the mask.")
         if overlay.name == "entropy":
             parts.append("More than 1 bit, which a mean can have, looks like 1.")
     if overlay.name == "gate" and not load[overlay.expert] > 0:

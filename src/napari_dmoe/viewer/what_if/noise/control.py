@@ -82,7 +82,7 @@ class NoiseControl(Control):
     ) -> Order:
         inquiry, draw = self._session.inquire(image), self._engines.uncertainty
         show = partial(self._on_returned, image, inquiry.request(loaded))
-        work = inquiry.work(draw, loaded, samples=samples, seed=seed)
+        work = inquiry.work(draw, loaded, samples=samples, seed=seed, experts=False)
         return Order(
             title=f"dMoE: noise on {image.name}",
             status=f"Running {samples} times with noise on “{image.name}” …",
