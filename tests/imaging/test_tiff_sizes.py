@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tiff.writing import write_tiff
 
@@ -210,3 +210,19 @@ def test_a_spacing_that_is_no_list_is_left_aside_and_said(tmp_path: Path) -> Non
     assert image.notices == (
         "the spacing in its description is not one number an axis",
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((1, 6, 5), [0.5, 0.25]), ((4, 6, 1), [3.0, 0.5]), ((4, 6, 5), [3.0, 0.5, 0.25])],
+)
+def test_a_mask_of_ours_with_a_single_plane_is_read_as_labels(
+    tmp_path: Path, shape: tuple[int, ...], spacing: list[float]
+) -> None:
+    labels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape) % 3
+    path = tmp_path / "a.labels.tif"
+    write_tiff(path, labels, axes="zyx", spacing=(3.0, 0.5, 0.25), unit="mm")
+    found = read_labels(path)
+    np.testing.assert_array_equal(found.data, labels)
+    np.testing.assert_allclose(np.diag(found.affine)[:-1], spacing)
+    assert found.unit == "mm"

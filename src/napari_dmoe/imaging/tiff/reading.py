@@ -134,14 +134,26 @@ def _axes(stated: str, shape: tuple[int, ...], *, as_labels: bool) -> tuple[str,
     return names if is_clear else guess_axes(shape)
 
 
+def _of_sides(spacing: list[float], series: Any, axes: Sequence[str]) -> list[float]:
+    """Return the spacing of those sides that are still along space.
+
+    Of labels a side of one sample may be along no axis of space any more.
+    """
+    stated = zip(series.axes.lower(), series.shape, strict=True)
+    sides = [n for name, n in stated if name in SPATIAL_AXES]
+    if len(spacing) != len(sides) or len(sides) == len(set(axes) & set(SPATIAL_AXES)):
+        return spacing
+    return [size for size, n in zip(spacing, sides, strict=True) if n > 1]
+
+
 def _place(
     file: Any, series: Any, axes: Sequence[str], *, is_swapped: bool
 ) -> tuple[list[float] | None, str | None, list[str]]:
     """Return the spacing along the spatial axes and its unit; our own words first."""
     own: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
     if isinstance(own.get("spacing"), list):
-        unit = own.get("unit")
-        return own["spacing"], unit if isinstance(unit, str) else None, []
+        unit, spacing = own.get("unit"), _of_sides(own["spacing"], series, axes)
+        return spacing, unit if isinstance(unit, str) else None, []
     sizes, notices = stated_sizes(file, series)
     if own.get("spacing") is not None:
         notices = [*notices, "the spacing in its description is not one number an axis"]
