@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from refusing import Refusing
 from skimage.transform import resize
 
 from napari_dmoe.imaging import intensities, slabs
+from napari_dmoe.imaging.intensities import Intensities
 from napari_dmoe.imaging.resampling import linear_slab, linear_volume, needed_rows
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
@@ -150,3 +152,16 @@ def test_a_resampled_slab_needs_no_more_than_it_says(axis: int) -> None:
         np.testing.assert_array_equal(
             found, whole.take(range(rows.start, rows.stop), axis)
         )
+
+
+def test_what_is_thinned_keeps_nothing_of_planes_that_it_skips() -> None:
+    known = Intensities((1, 400, 64, 64), n_kept=500)
+    tracemalloc.start()
+    try:
+        for first in range(0, 400, 2):
+            known.see(np.full((1, 2, 64, 64), first, np.float32), first, 0)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2**18  # of 6.5 MB
+    assert len(known.thinned()) > 300

@@ -58,7 +58,8 @@ class Intensities:
         self.checksum = zlib.crc32(np.ascontiguousarray(values).data, self.checksum)
         every = slice(None, None, self._skip)
         planes = slice(-first % self._skip, None, self._skip)
-        self._kept.append(values[:, planes, every, every].ravel())
+        # Copied, even where it is empty: a view would keep all of the planes.
+        self._kept.append(values[:, planes, every, every].flatten())
 
     def refuse_nothing(self, n_source: int) -> None:
         """Refuse a volume none of whose source's `n_source` numbers is finite."""
