@@ -67,6 +67,8 @@ class Set:
     recipe: str
     regions: Mapping[str, tuple[int, ...]]
     """Which labels make up what is measured."""
+    is_whole: bool
+    """Whether an untuned model is tested on all of it, so that no draw differs."""
 
 
 SETS: Mapping[str, Set] = {
@@ -75,8 +77,15 @@ SETS: Mapping[str, Set] = {
         "fundus-phantom",
         "fundus-phantom",
         {"disc": (1, 2), "cup": (2,)},
+        is_whole=True,
     ),
-    "ham10000": Set("ham10000", "skin-isic2017", "skin-isic2017", {"lesion": (1,)}),
+    "ham10000": Set(
+        "ham10000",
+        "skin-isic2017",
+        "skin-isic2017",
+        {"lesion": (1,)},
+        is_whole=False,
+    ),
 }
 
 

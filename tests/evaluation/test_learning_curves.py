@@ -25,7 +25,9 @@ def curves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     save_checkpoint(
         start, fit(tiny_model(), mixed_squares(12), settings=settings).loaded
     )
-    own = learning_curves.Set("own", str(start), "", {"disc": (1, 2), "cup": (2,)})
+    own = learning_curves.Set(
+        "own", str(start), "", {"disc": (1, 2), "cup": (2,)}, True
+    )
     monkeypatch.setattr(learning_curves, "SETS", {"own": own})
     cases = [square(100 + i, CARD.attributes[0].values[i % 3]) for i in range(8)]
     write_cohort(tmp_path / "own", cases)
