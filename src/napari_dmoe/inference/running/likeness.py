@@ -29,6 +29,11 @@ class Likeness:
         self._trained_on = trained_on
         self._seen: dict[int, Appearance] = {}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the card states what images looked like; else none is looked at."""
+        return self._trained_on is not None
+
     def look(self, number: int, image: Tensor) -> None:
         """Remember what frame `number`, (C, *S) in [0, 1], looks like."""
         if self._trained_on is not None:

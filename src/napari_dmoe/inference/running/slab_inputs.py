@@ -33,6 +33,8 @@ class SlabInputs:
         Takes what the network sees, plane after plane along z.
     begin : int
         The first plane along the longest axis of which a window is asked for.
+    is_looked_at : bool
+        Whether planes are kept to be looked at.
     pulse : callable
         Called now and then while the volume is read.
     """
@@ -44,18 +46,22 @@ class SlabInputs:
         digest: InputDigest,
         *,
         begin: int = 0,
+        is_looked_at: bool = True,
         pulse: Pulse = no_pulse,
     ) -> None:
         self._volume, self._windows, self._digest = volume, windows, digest
-        self._looked_at: list[Tensor] = []
-        n_channels, depth, *_ = volume.shape
+        n_channels, depth, *plane = volume.shape
         self._is_in_order = windows.axis == 0 and n_channels == 1 and not begin
         self._slab: Ring | None = None
         if volume.is_kept:
             whole = torch.from_numpy(volume.slab(0, slice(0, depth)))
             digest.add(whole, pulse=pulse)
-            self._looked_at, self._whole = [whole], whole
+            self.looked_at = self._whole = whole
             return
+        self._every, self._n_looked_at = every_plane(depth), 0
+        n = -(-depth // self._every) if is_looked_at else 0
+        self.looked_at = torch.empty(n_channels, n, *plane)
+        """(C, d, H, W) planes that look like the whole, after the last window."""
         self._slab = Ring((n_channels,), windows.shape, windows.axis, windows.n_planes)
         self._end = begin
         self._slab.go_on(begin)
@@ -66,11 +72,6 @@ class SlabInputs:
     def is_kept(self) -> bool:
         """Whether nothing has to be read for a window."""
         return self._slab is None
-
-    @property
-    def looked_at(self) -> Tensor:
-        """Planes (C, d, H, W) that look like the whole; after the last window."""
-        return torch.cat(self._looked_at, 1)
 
     def cut(self, numbers: Sequence[int], *, pulse: Pulse = no_pulse) -> Tensor:
         """Return windows (P, C, d, h, w); they come in order along the axis."""
@@ -110,8 +111,12 @@ class SlabInputs:
                     self._look(rows.start, planes)
 
     def _look(self, first: int, planes: Tensor) -> None:
-        every = every_plane(self._volume.shape[1])
-        self._looked_at.append(planes[:, -first % every :: every].clone())
+        if not self.looked_at.shape[1]:
+            return
+        own = planes[:, -first % self._every :: self._every]
+        begin = self._n_looked_at
+        self._n_looked_at = end = begin + own.shape[1]
+        self.looked_at[:, begin:end] = own
 
 
 Cut = Callable[[Sequence[int], Pulse], Tensor]

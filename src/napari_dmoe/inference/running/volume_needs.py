@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_dmoe.estimate import in_words
+from napari_dmoe.imaging.appearance import every_plane
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.intensities import VOXELS_FOR_PERCENTILES
 from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
@@ -265,6 +266,9 @@ def _input_bytes(
     kept = _FLOAT * n_channels * voxels
     if kept > KEPT_BYTES:
         kept = (_FLOAT + itemsize) * in_slab
+        if loaded.card.training_images is not None:
+            n_looked_at = -(-shape[0] // every_plane(shape[0]))
+            kept += _FLOAT * n_channels * n_looked_at * math.prod(shape[1:])
     looking = 0
     if how.window is None:
         looking = 2 * _FLOAT * min(VOXELS_FOR_PERCENTILES, n_channels * voxels)

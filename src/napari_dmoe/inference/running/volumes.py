@@ -262,7 +262,14 @@ class VolumeRun:
             windows.order = windows.reaching(begin)
             if begin and windows.order:
                 first = windows.place(windows.order[0])[windows.axis].start
-        inputs = SlabInputs(volume, windows, self.digest, begin=first, pulse=pulse)
+        inputs = SlabInputs(
+            volume,
+            windows,
+            self.digest,
+            begin=first,
+            is_looked_at=self.likeness.is_known,
+            pulse=pulse,
+        )
         return windows, inputs, begin
 
     def _segment(
