@@ -108,7 +108,7 @@ def points(chosen: argparse.Namespace) -> Iterator[Point]:
         for name in chosen.sets:
             model = chosen.skin_model if name == "ham10000" else None
             for n in chosen.numbers:
-                if n == 0 and draw:
+                if n == 0 and draw and SETS[name].is_whole:
                     continue
                 for start in chosen.starts if n else ("bundled",):
                     yield Point(name, start, n, draw, model or SETS[name].model)
