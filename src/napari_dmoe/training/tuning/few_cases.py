@@ -117,5 +117,5 @@ def what_so_many_can_do(n_cases: int) -> str:
     if n_cases <= FEW:
         said = f"{n_cases} cases teach how such images look, and little of how patients"
         return f"{said} differ: few steps are taken. Correct 10 or more, better 20"
-    said = f"{n_cases} cases help on images of the same kind, and say little of groups"
-    return f"{said}: check the result on others, and correct 20 or more"
+    said = f"{n_cases} cases help a model that does not know such images, and may harm"
+    return f"{said} one that does: check the result on others, and correct 20 or more"
