@@ -108,7 +108,9 @@ class FakeUncertainty:
         seed: int,
         settings: object,
         progress: ProgressHook,
+        experts: bool,
     ) -> Uncertainty:
+        assert not experts  # no map of the window needs them
         self.calls.append({"samples": samples, "seed": seed})
         progress(Progress(0, samples, "drawing"))
         if self.error is not None:

@@ -44,7 +44,7 @@ def test_what_the_first_mask_needs_is_imported_before_it_and_plots_are_not() -> 
 import sys
 from napari_dmoe.viewer.engines import look_around, warm_up
 wanted = "torch", "pandas", "napari_dmoe.inference.running.segment"
-later = "matplotlib", "monai", "skimage.segmentation"
+later = "matplotlib", "skimage.segmentation"
 look_around()
 print([n for n in (*wanted, *later) if n in sys.modules] == list(wanted))
 warm_up()

@@ -84,7 +84,7 @@ def test_of_a_pyramid_the_finest_level_is_segmented(
     mask = mask_on(pyramid, model, WHITE)
     np.testing.assert_array_equal(mask.data, alone.data)
     np.testing.assert_array_equal(mask.scale, (2, 3))
-    assert describe_image(pyramid).startswith("60 × 40 · grey")
+    assert describe_image(pyramid).startswith("60 × 40 · finest of 2 levels · grey")
 
 
 @pytest.mark.parametrize(
