@@ -104,7 +104,7 @@ def test_rows_are_split_only_where_weights_are_small_beside_them(
     width: int, hidden: int, n_parts: int
 ) -> None:
     weights = torch.empty(1, hidden, width, device="meta")
-    assert len(list(mixing._spans([n_parts * 1300], weights))) == n_parts
+    assert len(list(mixing.expert_spans([n_parts * 1300], weights))) == n_parts
 
 
 def test_experts_that_nobody_asks_get_no_gradient() -> None:

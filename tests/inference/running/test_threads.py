@@ -196,13 +196,13 @@ def test_what_is_computed_around_the_passes_is_watched_but_no_disk(
     monkeypatch.setattr(waiting, "Waiting", Noted)
     with waiting.watched():
         segment(loaded, image)
-    assert len(parts) == 5  # prepared, passed, focused, passed, drawn
+    assert len(parts) == 6  # prepared, passed, focused, begun, passed, drawn
     del parts[:]
     np.save(tmp_path / "image.npy", image.data)
     on_disk = replace(image, data=np.load(tmp_path / "image.npy", mmap_mode="r"))
     with waiting.watched():
         segment(loaded, on_disk)
-    assert len(parts) == 3  # what it was prepared of might have been read, twice
+    assert len(parts) == 4  # what it was prepared of might have been read, twice
 
 
 def test_the_passes_of_a_run_are_watched() -> None:
