@@ -83,7 +83,7 @@ def test_what_somebody_states_goes_before_what_follows_from_the_cases() -> None:
     [
         (1, "1 case teaches what that image looks like", "Correct 5 others, better 10"),
         (4, "4 cases teach how such images look", "Correct 10 or more, better 20"),
-        (10, "10 cases help a model that does not know such images", "correct 20 or more"),
+        (10, "10 cases help a model that does not know such", "correct 20 or more"),
     ],
 )
 def test_it_is_said_what_so_few_can_do(n: int, begins: str, advises: str) -> None:
