@@ -304,7 +304,7 @@ def test_images_that_share_batches_come_out_as_by_themselves(batch: int) -> None
         alone = segment(model, image, patient, settings=how)
         np.testing.assert_array_equal(mine.labels, alone.labels)
         np.testing.assert_array_equal(mine.probabilities, alone.probabilities)
-        left_out = {"created"}
+        left_out = {"created", "threads"}  # which a busy machine decides
         assert mine.provenance.model_dump(exclude=left_out) == (
             alone.provenance.model_dump(exclude=left_out)
         )
