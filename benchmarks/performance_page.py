@@ -174,7 +174,7 @@ ROWS = (
         "1.4x / 1.5x",
         "1.8x / 2x",
         "shared_passes",
-        "",
+        "python benchmarks/shared_passes.py",
         _values,
     ),
     Row(

@@ -15,9 +15,6 @@ else in at least 99.99 % of the labels.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import measuring
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.inference.results.routing import NO_ROUTING
@@ -168,7 +166,6 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--samples", type=int, nargs="*", default=(1, 2, 4, 8, 16))
     arguments = parser.parse_args()
-    load_before = os.getloadavg()[0]
     loaded = published(arguments.network)
     image = image_for(loaded, arguments.shape)
     settings = InferenceSettings(device="cpu", batch=arguments.batch)
@@ -182,20 +179,16 @@ def main() -> None:
     drawn = [choices[0].with_sample(number) for number in range(64)]
     given = arguments.samples
     samples = curve(*which, drawn, noisy, numbers=given, repeats=repeats)
-    report = {
-        "network": arguments.network,
-        "shape": image.data.shape,
-        "batch": arguments.batch,
-        "repeats": repeats,
-        "values": values,
-        "samples": samples,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "processor": platform.processor() or platform.machine(),
-        "load_before": load_before,
-        "load_after": os.getloadavg()[0],
-    }
-    print(json.dumps(report, indent=2))
+    measuring.report(
+        {
+            "network": arguments.network,
+            "shape": image.data.shape,
+            "batch": arguments.batch,
+            "repeats": repeats,
+            "values": values,
+            "samples": samples,
+        }
+    )
 
 
 if __name__ == "__main__":
