@@ -218,6 +218,7 @@ def test_noise_is_added_to_the_image_and_votes_are_hidden(
         seed=0,
         settings=None,
         progress=lambda progress: None,
+        experts=False,
     )
     entropy, rim, cup = map(a_layer, noise_layers(source, found))
     assert looks(entropy) == ("retina / noise entropy", 0.7, "additive", True)

@@ -205,7 +205,7 @@ def test_a_run_into_a_file_that_was_stopped_is_gone_on_with(
     def slow(network: Thresholding, *inputs: Any, **how: Any) -> Any:
         if len(network.passes) == 12:
             is_there.set()
-            may_go_on.wait(10)
+            may_go_on.wait(20)
         return forward(network, *inputs, **how)
 
     monkeypatch.setattr(Thresholding, "forward", slow)
@@ -216,6 +216,8 @@ def test_a_run_into_a_file_that_was_stopped_is_gone_on_with(
     link = desk.segmenting.tab.action.link
     desk.click(link)
     desk.qtbot.waitUntil(is_there.is_set)
+    state = tmp_path / "big.labels.tif.unfinished/run.json"
+    desk.qtbot.waitUntil(state.is_file, timeout=10_000)  # rows are on the disk
     desk.click_segment()  # Stop
     may_go_on.set()
     desk.wait_until_idle()
