@@ -75,6 +75,35 @@ def test_masks_of_all_kinds_are_the_same(
     np.testing.assert_array_equal(found, expected.data)
 
 
+def test_maps_are_written_beside_and_named(
+    tmp_path: Path, volume: Path, how: list[object]
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    maps = ["--probabilities", "--entropy", "--routing"]
+    out = tmp_path / "out"
+    order = "segment", volume, *how, "--output", out, "--format", "tiff"
+    code, _, _ = run(*order, "--probabilities", "--routing")
+    assert code == 0
+    expected = tifffile.imread(out / "scan.probabilities.tif")
+    gates = tifffile.imread(out / "scan.routing-1.tif")
+    at = tmp_path / "a.ome.zarr"
+    code, said, _ = run("segment", volume, *how, "--output", at, *maps)
+    assert code == 0
+    stages = [f"routing-{stage}" for stage in range(5)]
+    names = ["probabilities", "class-entropy", *stages]
+    assert said.splitlines()[1:] == [str(at / name) for name in names]
+    found = zarr.open_array(at / "probabilities" / "0", mode="r")[:]
+    np.testing.assert_array_equal(found, np.rint(expected * 255))
+    found = zarr.open_array(at / "routing-1" / "0", mode="r")[:]
+    np.testing.assert_array_equal(found, np.rint(gates * 255))
+    code, said, _ = run("segment", volume, *how, "--output", tmp_path / "a.tif", *maps)
+    assert code == 0
+    assert said.splitlines()[2] == str(tmp_path / "a.class-entropy.tif")
+    code, _, errors = run("segment", volume, *how, "--output", out, "--entropy")
+    assert code == 2
+    assert "--entropy needs the mask of one volume as --output" in errors
+
+
 def test_what_is_interrupted_is_gone_on_with(
     tmp_path: Path, volume: Path, how: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,11 +149,12 @@ def test_what_cannot_go_into_a_file_is_refused(
         assert not at.exists()
         return errors.splitlines()[-1]
 
-    for option in (["--routing"], ["--truth", volume], ["--format", "nifti"]):
+    for option in (["--truth", volume], ["--format", "nifti"]):
         said = refused(volume, *how, *option)
         assert f"{option[0]} needs a folder as --output: a.tif is the file" in said
     assert "is a folder of images" in refused(tmp_path, *how)
-    assert "a mask at the source's voxels" in refused(volume, *how, "--probabilities")
+    at_network = [*how, "--scored-at", "network"]
+    assert "a mask at the source's voxels" in refused(volume, *at_network)
     net = ["--checkpoint", "fundus-phantom"]
     assert "by a 3D model: found" in refused(volume, *net)
     where = "napari_dmoe.imaging.memory.available_bytes"

@@ -56,6 +56,14 @@ def segment(
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
+    entropy: Annotated[
+        bool,
+        typer.Option(
+            "--entropy",
+            help="Of one volume's mask: also write how undecided the model is between "
+            "the classes.",
+        ),
+    ] = False,
     file_format: options.Format = "auto",
     resume: Annotated[
         bool,
@@ -96,8 +104,8 @@ def segment(
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
         if is_file(output):
-            of_many: dict[str, object] = {"--truth": truth, "--routing": routing}
-            of_many |= {"--unlisted": unlisted, "--column": column}
+            of_many: dict[str, object] = {"--truth": truth, "--unlisted": unlisted}
+            of_many |= {"--column": column}
             of_many |= {"--format": file_format != "auto"}
             refuse_for_files(output, of_many)
             segment_straight(
@@ -109,8 +117,15 @@ def segment(
                 progress=progress,
                 resume=resume,
                 overwrite=overwrite,
+                entropy=entropy,
+                routing=routing,
             )
             return
+        if entropy:
+            raise ValueError(
+                "--entropy needs the mask of one volume as --output: NAME.ome.zarr or "
+                "NAME.tif"
+            )
         entries = entries_of(
             source,
             patient,

@@ -1,6 +1,6 @@
 """``napari-dmoe segment VOLUME --output NAME.ome.zarr``: one volume into one file.
 
-Its mask is never in memory, so that a volume may be of any size.
+Its mask and maps are never in memory, so that a volume may be of any size.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def segment_straight(
     progress: ProgressHook,
     resume: bool,
     overwrite: bool,
+    entropy: bool = False,
+    routing: bool = False,
 ) -> None:
     """Segment a volume into the file of its mask, and say what was done.
 
@@ -72,7 +74,9 @@ def segment_straight(
             "volume's mask: give a folder as --output"
         )
     image = read_image(source)
-    needs = needs_of_file(loaded, image, patient, settings)
+    needs = needs_of_file(
+        loaded, image, patient, settings, entropy=entropy, routing=routing
+    )
     for notice in needs.notices:
         say_above_bar(f"notice: {notice}")
     say_above_bar(needs.words)
@@ -89,6 +93,8 @@ def segment_straight(
             resume=resume,
             overwrite=overwrite,
             keep=True,
+            entropy=entropy,
+            routing=routing,
         )
     except (KeyboardInterrupt, OSError):
         if left.is_dir():
@@ -97,3 +103,8 @@ def segment_straight(
     record = recorded(saved.labels)
     said = "" if record is None else f": {outcome_of(record, is_corrected=False)}"
     say(f"{saved.labels}{said}")
+    for path in (saved.probabilities, saved.entropy, *saved.routing):
+        if path is not None:
+            say(str(path))
+    for path in saved.set_aside:
+        say_above_bar(f"notice: {path.name} is of an earlier run")

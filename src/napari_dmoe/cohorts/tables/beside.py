@@ -39,7 +39,7 @@ _LARGEST = 2**27
 
 RESULT_NAME = re.compile(
     r"(?P<base>.+)\.(?P<what>labels|probabilities|routing(-\d+)?|sensitivity|differs"
-    r"|votes|entropy|sweep|mask|(block|stage)\d+)",
+    r"|votes|(class-)?entropy|sweep|mask|(block|stage)\d+)",
     re.IGNORECASE | re.DOTALL,
 )
 """How names end that this program gives; see :mod:`napari_dmoe.inference.results`."""

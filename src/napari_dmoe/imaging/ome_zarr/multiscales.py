@@ -1,4 +1,4 @@
-"""What an OME-Zarr image says of itself: its axes, levels, place and classes.
+"""What an OME-Zarr image says of itself: its axes, levels, place, classes and maps.
 
 References
 ----------
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.imaging.scaled import WHOLE, Scaled
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
 from napari_dmoe.imaging.units import unit_name
 
 VERSION = "0.5"
@@ -85,26 +86,63 @@ def image_facts(
     classes : sequence of str
         What labels mean, the first being 0.
     """
+    named = [
+        {"label-value": number, "class": each} for number, each in enumerate(classes)
+    ]
+    image = _multiscale(name, steps, placed)
+    return _stated(image, {"image-label": {"properties": named}})
+
+
+def map_facts(
+    name: str, steps: Sequence[Sequence[int]], placed: Placed, what: Scaled
+) -> dict[str, Any]:
+    """Return the attributes of a group that is an image of maps, a channel for each.
+
+    Parameters
+    ----------
+    name, steps, placed
+        As :func:`image_facts` takes them.
+    what : Scaled
+        What its numbers stand for, and what its channels are called.
+    """
+    image = _multiscale(name, steps, placed, is_of_channels=True)
+    window = {"min": 0, "start": 0, "max": WHOLE, "end": WHOLE}
+    look = {"window": window, "color": "FFFFFF", "coefficient": 1, "family": "linear"}
+    shown = [
+        {"label": label, "active": number == 0, "inverted": False, **look}
+        for number, label in enumerate(what.channels)
+    ]
+    how = {"name": name, "channels": shown, "rdefs": {"model": "greyscale"}}
+    return {**_stated(image, {"omero": how}), "scaled": what.facts}
+
+
+def _stated(image: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return {"ome": {"version": VERSION, "multiscales": [image], **more}}
+
+
+def _multiscale(
+    name: str,
+    steps: Sequence[Sequence[int]],
+    placed: Placed,
+    *,
+    is_of_channels: bool = False,
+) -> dict[str, Any]:
+    """Return what an image says of its axes and levels."""
     unit = unit_name(placed.unit)
     known = {"unit": _NAMES[unit]} if unit in _NAMES else {}
     axes = [{"name": axis, "type": "space", **known} for axis in SPATIAL_AXES]
+    first = [{"name": CHANNEL_AXIS, "type": "channel"}] if is_of_channels else []
     levels = []
     for number, step in enumerate(steps):
-        scale = [d * side for d, side in zip(step, placed.spacing, strict=True)]
+        sides = [d * side for d, side in zip(step, placed.spacing, strict=True)]
         moves = [
-            {"type": "scale", "scale": scale},
-            {"type": "translation", "translation": list(placed.first)},
+            {"type": "scale", "scale": [1.0] * len(first) + sides},
+            {
+                "type": "translation",
+                "translation": [0.0] * len(first) + [*placed.first],
+            },
         ]
         levels.append({"path": str(number), "coordinateTransformations": moves})
     how = {"description": "each 2nd voxel along an axis", "method": "slicing"}
     image = {"name": name, "type": "nearest", "metadata": how}
-    named = [
-        {"label-value": number, "class": each} for number, each in enumerate(classes)
-    ]
-    return {
-        "ome": {
-            "version": VERSION,
-            "multiscales": [{**image, "axes": axes, "datasets": levels}],
-            "image-label": {"properties": named},
-        }
-    }
+    return {**image, "axes": [*first, *axes], "datasets": levels}

@@ -1,4 +1,4 @@
-"""OME-Zarr masks out: chunk by chunk, and the coarser levels when all are there."""
+"""OME-Zarr masks and maps out: chunk by chunk, and coarser levels when all is there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from napari_dmoe.imaging.ome_zarr.multiscales import (
     Placed,
     image_facts,
     level_shape,
+    map_facts,
     steps_of,
 )
-from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.imaging.scaled import Scaled
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
 from napari_dmoe.progress import Pulse, no_pulse
 
 
@@ -29,9 +31,12 @@ class ZarrMask:
     ----------
     path : Path
         A folder that :func:`empty_zarr_mask` has made.
+    channel : int, optional
+        Of the maps that :func:`empty_zarr_maps` has made, which is written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, channel: int | None = None) -> None:
+        self._channel = () if channel is None else (channel,)
         # What a killed process was writing has another name until it is whole.
         for left in path.rglob("*.partial"):
             left.unlink()
@@ -40,29 +45,29 @@ class ZarrMask:
 
     def write(self, place: Sequence[slice], labels: NDArray[np.uint8]) -> None:
         """Write the labels (d, h, w) of a part; whole chunks are written once."""
-        self._levels[0][tuple(place)] = labels
+        self._levels[0][(*self._channel, *place)] = labels
 
     def read(self, place: Sequence[slice]) -> NDArray[np.uint8]:
         """Return the labels (d, h, w) of a part."""
-        return np.asarray(self._levels[0][tuple(place)])
+        return np.asarray(self._levels[0][(*self._channel, *place)])
 
     def rows(self, axis: int) -> int:
         """Return how many planes across an axis are best written together."""
-        return int(self._levels[0].chunks[axis])
+        return int(self._levels[0].chunks[len(self._channel) + axis])
 
     def finish(self, pulse: Pulse = no_pulse) -> None:
         """Make the coarser levels, each of the nearest voxels of the finer one."""
+        first = self._channel
         for finer, coarser in itertools.pairwise(self._levels):
-            steps = [
-                -(-n // m) for n, m in zip(finer.shape, coarser.shape, strict=True)
-            ]
-            for place in _blocks(coarser.shape):
+            shape, sizes = finer.shape[len(first) :], coarser.shape[len(first) :]
+            steps = [-(-n // m) for n, m in zip(shape, sizes, strict=True)]
+            for place in _blocks(sizes):
                 pulse()
                 where = tuple(
                     slice(part.start * d, min(part.stop * d, n), d)
-                    for part, d, n in zip(place, steps, finer.shape, strict=True)
+                    for part, d, n in zip(place, steps, shape, strict=True)
                 )
-                coarser[place] = _thinned(finer, where)
+                coarser[(*first, *place)] = _thinned(finer, first, where)
 
     def record(self, record: Mapping[str, Any]) -> None:
         """Write a run's record among what the image says of itself."""
@@ -101,18 +106,53 @@ def empty_zarr_mask(
     """
     steps = steps_of(shape)
     facts = image_facts(name, steps, placed, classes)
+    _make(path, [level_shape(shape, step) for step in steps], facts, SPATIAL_AXES)
+
+
+def empty_zarr_maps(
+    path: Path, shape: Sequence[int], *, name: str, placed: Placed, what: Scaled
+) -> None:
+    """Make an OME-Zarr image of maps, of 0, each of which a :class:`ZarrMask` writes.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that is not there yet, such as one in that of the mask.
+    shape, name, placed
+        As :func:`empty_zarr_mask` takes them.
+    what : Scaled
+        What its numbers stand for; it has a channel for each of its maps.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    steps, n = steps_of(shape), len(what.channels)
+    facts = map_facts(name, steps, placed, what)
+    sizes = [(n, *level_shape(shape, step)) for step in steps]
+    _make(path, sizes, facts, (CHANNEL_AXIS, *SPATIAL_AXES))
+
+
+def _make(
+    path: Path,
+    sizes: Sequence[tuple[int, ...]],
+    facts: dict[str, Any],
+    axes: tuple[str, ...],
+) -> None:
+    """Make a group with an array of 0 for each level; chunks hold one channel."""
     group = zarr_package().open_group(
         str(path), mode="w-", zarr_format=3, attributes=facts
     )
-    for number, step in enumerate(steps):
-        sizes = level_shape(shape, step)
+    for number, shape in enumerate(sizes):
+        n_first = len(shape) - len(SPATIAL_AXES)
         group.create_array(
             str(number),
-            shape=sizes,
-            chunks=tuple(min(CHUNK, n) for n in sizes),
+            shape=shape,
+            chunks=(*(1,) * n_first, *(min(CHUNK, n) for n in shape[n_first:])),
             dtype="uint8",
             fill_value=0,
-            dimension_names=SPATIAL_AXES,
+            dimension_names=axes,
         )
 
 
@@ -124,8 +164,10 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
         yield (*rows, slice(0, width))
 
 
-def _thinned(array: Any, place: Sequence[slice]) -> NDArray[np.uint8]:
+def _thinned(
+    array: Any, first: tuple[int, ...], place: Sequence[slice]
+) -> NDArray[np.uint8]:
     """Return each n-th voxel of a part; what zarr reads with steps, it reads slowly."""
-    whole = tuple(slice(part.start, part.stop) for part in place)
+    whole = (*first, *(slice(part.start, part.stop) for part in place))
     every = tuple(slice(None, None, part.step) for part in place)
     return np.asarray(array[whole][every])

@@ -17,6 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
+from napari_dmoe.imaging.scaled import Scaled
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
 from napari_dmoe.imaging.units import millimetres
 from napari_dmoe.progress import Pulse, no_pulse
@@ -78,12 +79,18 @@ class TiffMask:
         A file that :func:`empty_mask` has made.
     axes : sequence of str
         Axes of the file: z, y and x in any order.
+    number : int, optional
+        Of a file that :func:`empty_maps` has made, which of its maps is written.
     """
 
-    def __init__(self, path: Path, axes: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, axes: Sequence[str], number: int | None = None
+    ) -> None:
         found = tifffile.memmap(path, mode="r")
-        self._path, self._shape = path, found.shape
+        self._path, self._shape = path, found.shape[-len(SPATIAL_AXES) :]
         self._dtype, self._offset = found.dtype, found.offset
+        if number:
+            self._offset += number * found[0].nbytes
         self._order = tuple(axes.index(axis) for axis in SPATIAL_AXES)
         self._stored = tuple(SPATIAL_AXES.index(axis) for axis in axes)
 
@@ -158,6 +165,37 @@ def empty_mask(
     """
     options = _options(tuple(shape), axes, spacing, unit, classes)
     tifffile.memmap(path, shape=tuple(shape), dtype=np.uint32, **options)
+    _reserve(path, wanted or path)
+
+
+def empty_maps(
+    path: Path,
+    shape: Sequence[int],
+    *,
+    axes: Sequence[str],
+    what: Scaled,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    wanted: Path | None = None,
+) -> None:
+    """Make maps of 0, one after another in bytes, each of which a `TiffMask` writes.
+
+    Parameters
+    ----------
+    path, shape, axes, spacing, unit, wanted
+        As :func:`empty_mask` takes them.
+    what : Scaled
+        What their numbers stand for, which the file says.
+
+    Raises
+    ------
+    OSError
+        When they cannot be written, or the disk has no room for all of them.
+    """
+    sizes = len(what.channels), *shape
+    options = _options(sizes, (what.axis, *axes), spacing, unit, None)
+    options["metadata"]["scaled"] = what.facts
+    tifffile.memmap(path, shape=sizes, dtype=np.uint8, **options)
     _reserve(path, wanted or path)
 
 

@@ -55,6 +55,9 @@ class SavedFiles:
     set_aside: tuple[Path, ...] = ()
     """What an earlier run left of the same image and this one does not write: it is
     called ``<stem>.earlier.routing.tif`` and so on now."""
+    entropy: Path | None = None
+    """How undecided the model is between classes; likewise. Of volumes that were
+    segmented straight into a file."""
 
 
 def save_segmentation(

@@ -257,6 +257,8 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     swept : tuple of str
         Attributes whose other values were run in the same batches, which can decide
         the last bits.
+    maps : tuple of str
+        Maps that were written with the mask of a volume as it came.
     """
 
     schema_version: Literal[1] = 1
@@ -281,6 +283,7 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     made_by: Literal["segment", "uncertainty"] = "segment"
     experts: ControlRecord | None = None
     swept: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
     statement: str = RESEARCH_ONLY
 
     @property

@@ -129,7 +129,7 @@ def files_of(folder: Path, stem: str) -> Iterator[Path]:
 
     Only files with a record beside them are known for that.
     """
-    for what in ("labels", "probabilities", "routing"):
+    for what in ("labels", "probabilities", "class-entropy", "routing"):
         yield from _recorded_files(folder, f"{stem}.{what}")
     number = 0
     while stages := list(_recorded_files(folder, f"{stem}.routing-{number}")):

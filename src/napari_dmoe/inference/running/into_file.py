@@ -41,7 +41,7 @@ def segment_into(
     loaded, image, patient
         As :func:`napari_dmoe.inference.running.to_file.segment_to_file` takes them.
     **how
-        Its further options; errors are its own.
+        Its further options, such as which maps are written beside; errors are its own.
     """
     how |= {"overwrite": True, "resume": True}
     saved = segment_to_file(path.parent, path.name, loaded, image, patient, **how)

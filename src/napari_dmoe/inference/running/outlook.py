@@ -136,7 +136,7 @@ def _of_volume(
     needed = partial(needs_of_volumes, loaded, volumes, settings, n_values=1)
     needs = needed(keep=FOR_MAPS)
     # What does not fit into memory may still be segmented into a file.
-    may_be_in_file = not volumes.axes and not settings.probabilities
+    may_be_in_file = not volumes.axes
     refuse_beyond(needed(keep=None) if may_be_in_file else needs)
     if math.prod(volumes.frame_shape) > MOST_VOXELS:
         return Outlook(facts=(needs.words, NOT_LOOKED_AT))

@@ -22,10 +22,15 @@ from napari_dmoe.inference.running.drivers import (
     RouterChoice,
     choose_routers,
 )
+from napari_dmoe.inference.running.file_maps import (
+    ENTROPY,
+    PROBABILITIES,
+    FileMaps,
+)
 from napari_dmoe.inference.running.mask_files import MaskFile, Written
 from napari_dmoe.inference.running.recording import control_record, image_record
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.inference.running.targets import Target
+from napari_dmoe.inference.running.targets import OpenTarget, Target
 from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.unfinished import Unfinished
 from napari_dmoe.inference.running.volume_masks import SlabHook, teller
@@ -56,11 +61,16 @@ def segment_to_file(
     finished: SlabHook | None = None,
     resume: bool = False,
     keep: bool = False,
+    entropy: bool = False,
+    routing: bool = False,
 ) -> SavedFiles:
     """Segment a volume, and write its mask slab by slab as it comes.
 
     The memory that it takes does not grow along the volume's longest axis. Of an
-    unknown driver only the mixed mask is written; routing and probabilities are not.
+    unknown driver only the mixed mask is written. Maps are written with it where they
+    are asked for, each number as a byte (uint8) that the file says how to read: of the
+    classes' probabilities (where `settings` ask for them) and their entropy, on the
+    mask's voxels; and of the gates of each stage, on its tokens.
 
     Parameters
     ----------
@@ -86,6 +96,10 @@ def segment_to_file(
         Leave what is done where this run is interrupted, to be gone on with; so does
         one that resumes. It is in the folder ``NAME.unfinished``, ``NAME`` being the
         mask's name.
+    entropy : bool
+        Also write how undecided the model is between the classes, in bits.
+    routing : bool
+        Also write the gates of each stage, averaged over the values that are mixed.
 
     Returns
     -------
@@ -93,6 +107,9 @@ def segment_to_file(
         Where ``<stem>.labels.tif``, or the mask of the name given, is. A TIFF is not
         compressed, so that it can be mapped into memory; an OME-Zarr image of labels
         has chunks of 64 voxels a side, and coarser levels. The record lies beside it.
+        Maps are further images in the OME-Zarr store, ``probabilities``,
+        ``class-entropy``, ``routing-0`` and so on, with a channel for each class or
+        expert; or TIFFs beside the mask's, ``<stem>.probabilities.tif`` and so on.
 
     Raises
     ------
@@ -100,7 +117,7 @@ def segment_to_file(
         For several volumes, and a model of planes; and as ``segment`` raises it. For an
         OME-Zarr image where zarr is not installed.
     ValueError
-        For settings that ask for more than a mask at the source's voxels.
+        For labels at the network's voxels, and the routing of a network without any.
     ExistingFileError
         When a file is in the way that is no earlier result of the same image, or was
         painted on since; and for what an interrupted run has left that is not to be
@@ -115,20 +132,37 @@ def segment_to_file(
     _refuse_more(loaded, source_axes(image.axes), settings)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
+    maps = FileMaps.of(loaded, settings, entropy=entropy, routing=routing)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    target = Target.of(Path(folder), stem, image, loaded.card.classes)
+    target = Target.of(Path(folder), stem, image, loaded.card.classes, maps)
     target.refuse_foreign(overwrite=overwrite)
     run = _run_of(loaded, image, choice, settings)
-    unfinished = Unfinished(target.path, run, keep=keep or resume)
+    run |= {"maps": list(maps.names)} if maps.names else {}
+    unfinished = Unfinished(target.path, run, keep=keep or resume, parts=target.beside)
     n_threads = threads_for(loaded.pass_seconds * settings.batch)
     with unfinished.claimed(), memory_told(), on_threads(n_threads):
         is_begun = unfinished.begin(resume=resume, overwrite=overwrite)
         store = target.store(unfinished.mask, is_begun=is_begun)
         shape = Frames(image, VOLUME_AXES).frame_shape
-        mask = MaskFile(store, shape, unfinished, written=_written(image, finished))
+        places, told = OpenTarget(target, unfinished, store), _written(image, finished)
+        mask = MaskFile(places, shape, unfinished, maps=maps, written=told)
         volumes = VolumeRun(loaded, image, [choice], settings, into=mask)
-        target.put_in_place(unfinished, store, volumes.to_disk(progress or silent))
-    return SavedFiles(target.path, (), None)
+        made = volumes.to_disk(progress or silent)
+        left = target.put_in_place(unfinished, store, made)
+    return _saved(target, left)
+
+
+def _saved(target: Target, left: tuple[Path, ...]) -> SavedFiles:
+    """Return where everything is."""
+    inside = {name: target.path / name for name in target.maps.names}
+    at = inside if target.is_zarr else target.beside
+    return SavedFiles(
+        target.path,
+        tuple(at[stage] for stage in target.maps.stages),
+        at.get(PROBABILITIES),
+        left,
+        entropy=at.get(ENTROPY),
+    )
 
 
 @dataclass(frozen=True)
@@ -143,6 +177,9 @@ def needs_of_file(
     image: SpatialImage | NDArray[Any],
     patient: Patient | None = None,
     settings: InferenceSettings | None = None,
+    *,
+    entropy: bool = False,
+    routing: bool = False,
 ) -> FileNeeds:
     """Return what :func:`segment_to_file` needs, of which its arguments are.
 
@@ -157,6 +194,7 @@ def needs_of_file(
         settings,
         n_values=len(choice.categories),
         keep=None,
+        maps=FileMaps.of(loaded, settings, entropy=entropy, routing=routing),
     )
     refuse_beyond(needs)
     return FileNeeds(**vars(needs), notices=choice.notices)
@@ -201,15 +239,15 @@ def _sha256_of(module: nn.Module) -> str:
 def _refuse_more(
     loaded: LoadedModel, axes: tuple[str, ...], settings: InferenceSettings
 ) -> None:
-    """Refuse what is more than the mask of one volume."""
+    """Refuse what is not the mask of one volume."""
     if loaded.card.dims != 3 or set(axes) != set(VOLUME_AXES):
         raise ImageError(
             "what is segmented straight into a file is one volume with the axes z, y "
             f"and x, by a 3D model: found {', '.join(axes)}, and a model of "
             f"{loaded.card.dims}D"
         )
-    if settings.probabilities or settings.scored_at != "source":
+    if settings.scored_at != "source":
         raise ValueError(
             "what is segmented straight into a file is a mask at the source's voxels: "
-            "leave out probabilities, and score at the source"
+            "score at the source"
         )

@@ -30,7 +30,12 @@ UNFINISHED = ".unfinished"
 """Stands behind the name of the file that a run is to make."""
 
 _STATE, MASK, _EARLIER = "run.json", "mask", "earlier"
+PART = "map-"
+"""Names of files that are made with the mask's own begin with it."""
 _MOST_BYTES = 2**24
+
+RowDone = tuple[int, int, int]
+"""First and one-past-last plane of a row that is written, and a sum of its bytes."""
 
 
 class MaskStore(Protocol):
@@ -63,9 +68,11 @@ class RunState(BaseModel, frozen=True, extra="forbid"):
     """What tells the image's pixels from others."""
     axis: int = 0
     """Axis of the mask that rows lie across."""
-    rows: tuple[tuple[int, int, int], ...] = ()
-    """First and one-past-last plane of each row that is done, and a sum of its bytes;
-    in the order in which they were."""
+    rows: tuple[RowDone, ...] = ()
+    """Rows that are done, in the order in which they were; with the maps on the mask's
+    voxels where there are any."""
+    stages: tuple[tuple[RowDone, ...], ...] = ()
+    """The same of the routing of each stage, where it is written."""
     is_kept: bool = False
     """Whether somebody wants it back when it is interrupted."""
 
@@ -81,17 +88,32 @@ class Unfinished:
         What decides the mask, by what a person calls it.
     keep : bool
         Whether it stays when the run is interrupted.
+    parts : mapping of str to Path
+        Files beside the mask's own that are made with it: what they are called in the
+        folder, behind :data:`PART`, and where they go.
     """
 
-    def __init__(self, target: Path, run: Mapping[str, Any], *, keep: bool) -> None:
+    def __init__(
+        self,
+        target: Path,
+        run: Mapping[str, Any],
+        *,
+        keep: bool,
+        parts: Mapping[str, Path] | None = None,
+    ) -> None:
         self.target = target
         self.folder = target.with_name(target.name + UNFINISHED)
+        self._parts = {self.part(name): path for name, path in (parts or {}).items()}
         self.mask = self.folder / MASK
         """Where the mask is until it is whole."""
         self.state = RunState(run=dict(run), is_kept=keep)
         self._is_ours = False
         self.notices: list[str] = []
         """What a person should know."""
+
+    def part(self, name: str) -> Path:
+        """Return where a file is that is made with the mask's own."""
+        return self.folder / f"{PART}{name}"
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -154,28 +176,20 @@ class Unfinished:
         if self.state.rows and self.state.pixels != pixels:
             raise ExistingFileError(self._refused(self.state, ["pixels"]))
 
-    def verified(self, store: MaskStore, shape: tuple[int, ...]) -> slice:
-        """Return the planes that are done; rows whose bytes are others' are not."""
-        axis, good = self.state.axis, list[tuple[int, int, int]]()
-        for begin, stop, total in self.state.rows:
-            place = across(shape, axis, slice(begin, stop))
-            if checksum(store.read(place)) != total:
-                break
-            good.append((begin, stop, total))
-        self.state = self.state.model_copy(update={"rows": tuple(good)})
-        if not good:
-            return slice(0, 0)
-        return slice(min(row[0] for row in good), max(row[1] for row in good))
-
     def note(self, **facts: Any) -> None:
         """Write down how far the run is, whole or not at all."""
         self.state = self.state.model_copy(update=facts)
         write_text(self.folder / _STATE, self.state.model_dump_json() + "\n")
 
     def put_in_place(self) -> None:
-        """Let the mask take its place; what was there goes only then."""
-        for path in [self.mask, *self.mask.rglob("*")]:
+        """Let the mask take its place; what was there goes only then.
+
+        Its parts do before it, so that a mask that is there is whole.
+        """
+        for path in [self.mask, *self.mask.rglob("*"), *self._parts]:
             _to_disk(path)
+        for path, target in self._parts.items():
+            path.replace(target)
         earlier = self.folder / _EARLIER
         if self.target.is_dir():
             self.target.rename(earlier)
@@ -195,8 +209,13 @@ class Unfinished:
             return None
         with suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
             found = RunState.model_validate_json(file.read(_MOST_BYTES))
-            return found if found.rows else None
+            is_whole = found.run != self.state.run or self._has_parts()
+            return found if found.rows and is_whole else None
         return None
+
+    def _has_parts(self) -> bool:
+        """Say whether all parts are there, as they are but for a crash at the end."""
+        return all(path.exists() for path in self._parts)
 
     def _refused(self, found: RunState, other: list[str]) -> str:
         n = sum(stop - begin for begin, stop, _ in found.rows)
@@ -209,8 +228,8 @@ class Unfinished:
         )
 
     def _empty(self) -> None:
-        for name in (MASK, _EARLIER, _STATE):
-            path = self.folder / name
+        own = (self.folder / name for name in (MASK, _EARLIER, _STATE))
+        for path in (*own, *self.folder.glob(f"{PART}*")):  # of runs with others, too
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

@@ -68,8 +68,8 @@ class VolumeMasks:
     shape : (D, H, W)
         Shape of what is drawn of each.
     into : Destination, optional
-        Where the mask of a single volume goes, and nothing else is then; by default
-        everything that the settings ask for is drawn in memory.
+        Where the mask of a single volume goes, and the maps that are written with it;
+        by default everything that the settings ask for is drawn in memory.
     told : callable, optional
         Takes each part of the masks once it is drawn.
     """
@@ -117,14 +117,30 @@ class VolumeMasks:
             drawn = slab.labels(mixed, progress=beat)
             for labels, alone in zip(self.by_value, scores, strict=False):
                 labels[place] = slab.labels(alone, progress=beat)
-        if self._into is None:
-            self.labels[place] = drawn
-        elif self.writer is None:
-            self._into.write(slab.place, drawn)
-        else:
-            self.writer.do(partial(self._into.write, slab.place, drawn), pulse)
-        if self.probabilities is not None:
+        chances: NDArray[np.float32] | None = None
+        if self.probabilities is not None or (self._into and self._into.maps.at_source):
             maps = self._forward.as_probabilities(mixed)
-            self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)
+            chances = slab.maps(maps, progress=beat)
+        if self._into is not None:
+            self._write(self._into, slab.place, drawn, chances, pulse)
+        else:
+            self.labels[place] = drawn
+        if self.probabilities is not None:
+            self.probabilities[(slice(None), *place)] = chances
         if self._told is not None:
             self._told(number, slab.place, drawn)
+
+    def _write(
+        self,
+        into: Destination,
+        place: Place,
+        labels: NDArray[np.uint8],
+        probabilities: NDArray[np.float32] | None,
+        pulse: Pulse,
+    ) -> None:
+        """Have a slab written, with the maps that are wanted of it."""
+        sheets = into.maps.sheets(labels, probabilities)
+        if self.writer is None:
+            into.write(place, sheets)
+        else:
+            self.writer.do(partial(into.write, place, sheets), pulse)

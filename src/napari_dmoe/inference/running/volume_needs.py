@@ -23,6 +23,7 @@ from napari_dmoe.imaging.volumes import (
 )
 from napari_dmoe.inference.results.routing import ALL_ROUTING, FOR_MAPS, KeptRouting
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
+from napari_dmoe.inference.running.file_maps import NO_MAPS, FileMaps
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import seconds_around_network
 from napari_dmoe.inference.running.sums import VOXELS_AT_ONCE
@@ -37,6 +38,9 @@ _NEARLY_ALL = 0.8
 
 _FLOAT = 4
 """Bytes of a number."""
+
+ROW = 64
+"""Planes of a map that are written together, about."""
 
 WHAT = "segmenting the volume needs"
 REMEDY = (
@@ -93,6 +97,7 @@ def needs_of_volumes(
     n_values: int,
     n_masks: int | None = None,
     keep: KeptRouting | None = ALL_ROUTING,
+    maps: FileMaps = NO_MAPS,
 ) -> VolumeNeeds:
     """Return what a run needs, from shapes alone.
 
@@ -110,8 +115,10 @@ def needs_of_volumes(
         Masks that come of them; by default they are mixed to one, which is held with
         those of the values.
     keep : KeptRouting or None
-        What is kept of the routing; None where the mask alone is written to a disk, and
-        no result is held in memory.
+        What is kept of the routing; None where the mask is written to a disk, and no
+        result is held in memory.
+    maps : FileMaps
+        The maps that are written with it then.
 
     Raises
     ------
@@ -129,6 +136,8 @@ def needs_of_volumes(
         n_masks = n_masks or 1 + (n_values if n_values > 1 else 0)
         run = _mask_bytes(loaded, volumes, shape, settings, n_masks)
         run += len(volumes) * _routing_bytes(loaded, shape, n_values, keep)
+    else:
+        run = _row_bytes(volumes.frame_shape, shape, maps)
     run += sum_bytes(loaded, shape, how.patch, n_values)
     kept, read = _input_bytes(loaded, image, shape, how)
     if isinstance(loaded.config, UNetConfig):
@@ -136,7 +145,11 @@ def needs_of_volumes(
     passes = windows * n_rows * loaded.pass_seconds / torch.get_num_threads()
     around = seconds_around_network(
         len(volumes) * math.prod(volumes.frame_shape),
-        n_restored=1 + (n_values if keep is not None and n_values > 1 else 0),
+        n_restored=(
+            1
+            + (n_values if keep is not None and n_values > 1 else 0)
+            + (settings.probabilities if keep is not None else bool(maps.at_source))
+        ),
         n_classes=loaded.config.n_classes,
     )
     return VolumeNeeds(
@@ -165,6 +178,8 @@ def needs_of_run(
     priors: Priors | None = None,
     *,
     n_shown: tuple[int, int] = (0, 0),
+    entropy: bool = False,
+    routing: bool = False,
 ) -> RunNeeds:
     """Return what a run for a patient needs, from shapes alone.
 
@@ -176,6 +191,8 @@ def needs_of_run(
     n_shown : (int, int)
         How often a window holds the mask besides, at most: one in memory, one in a
         file.
+    entropy, routing : bool
+        Maps that are written with a mask in a file.
 
     Raises
     ------
@@ -186,16 +203,17 @@ def needs_of_run(
     n_values = len(choose_routers(loaded, patient, settings, priors).categories)
     is_one = not volumes.axes and settings.scored_at == "source"
     voxels = len(volumes) * math.prod(volumes.frame_shape)
+    has_routing = routing and loaded.config.n_routers > 0
+    maps = FileMaps.of(loaded, settings, entropy=entropy, routing=has_routing)
 
     def needed(keep: KeptRouting | None, n_held: int) -> VolumeNeeds:
         needs = needs_of_volumes(
-            loaded, volumes, settings, n_values=n_values, keep=keep
+            loaded, volumes, settings, n_values=n_values, keep=keep, maps=maps
         )
         return replace(needs, n_bytes=needs.n_bytes + n_held * voxels, of_what="")
 
-    into_file = is_one and not settings.probabilities
     return RunNeeds(
-        needed(FOR_MAPS, n_shown[0]), needed(None, n_shown[1]) if into_file else None
+        needed(FOR_MAPS, n_shown[0]), needed(None, n_shown[1]) if is_one else None
     )
 
 
@@ -237,6 +255,21 @@ def _routing_bytes(
         for stage, side in enumerate(config.token_steps)
         if (dtype := keep.dtype_of(stage)) is not None
     )
+
+
+def _row_bytes(shape: Sequence[int], seen: Sequence[int], maps: FileMaps) -> int:
+    """Return the bytes of the rows of maps that wait to be written.
+
+    Those of a mask are so few beside the rest that they are not counted.
+    """
+    n_maps = maps.n_sheets - 1
+    axis = int(np.argmax(seen))
+    held = n_maps * ROW * math.prod(shape) // shape[axis]
+    if maps.routing is not None:
+        n = len(maps.routing.channels)
+        a_plane = math.prod(seen) // seen[axis]
+        held += sum(n * ROW * a_plane // side**2 for side in maps.token_steps)
+    return held
 
 
 def sum_bytes(

@@ -80,7 +80,7 @@ class VolumeOutcome:
         self._forward, self._volumes, self._places = forward, volumes, list(places)
         self._into, self._finished = into, finished
         self._keep = keep
-        self.routing = VolumeRouting(forward.choice.weights, keep)
+        self.routing = VolumeRouting(forward.choice.weights, keep, into)
 
     @property
     def n_values(self) -> int:

@@ -13,8 +13,16 @@ from torch import Tensor
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
+from napari_dmoe.inference.running.file_maps import TokenGrid
+from napari_dmoe.inference.running.mask_files import Destination
+from napari_dmoe.inference.running.overlapping import WriteBehind
+from napari_dmoe.inference.running.routing_on_disk import RoutingOnDisk, Sink
 from napari_dmoe.inference.running.sums import SlabMeans, gates_along
 from napari_dmoe.inference.running.windows import Tokens, Windows
+from napari_dmoe.progress import Pulse
+
+_FAR = 2**62
+"""Behind every plane."""
 
 
 class VolumeRouting:
@@ -26,10 +34,15 @@ class VolumeRouting:
         Share of each combination of values in the mixture.
     keep : KeptRouting
         What is put together; of the rest only the mean over a volume is known.
+    into : Destination, optional
+        Where the gates go that are written to a disk.
     """
 
     def __init__(
-        self, weights: Sequence[float] = (1.0,), keep: KeptRouting = ALL_ROUTING
+        self,
+        weights: Sequence[float] = (1.0,),
+        keep: KeptRouting = ALL_ROUTING,
+        into: Destination | None = None,
     ) -> None:
         self.grids: tuple[Grid, ...] = ()
         """One a stage: where its tokens lie in the source image."""
@@ -37,13 +50,38 @@ class VolumeRouting:
         self._volumes: list[dict[int, NDArray[np.floating]]] = []
         self._loads: list[list[NDArray[np.float32]]] = []
         self._stages: list[_Stage] = []
+        self._written = RoutingOnDisk(into) if into and into.maps.routing else None
+
+    def begin(self, windows: Windows, grid: Grid) -> tuple[TokenGrid, ...]:
+        """Begin with a volume, whose voxels lie on a grid in the source image.
+
+        Returns where the tokens lie of the stages whose gates are written.
+        """
+        return self._written.begin(windows, grid) if self._written else ()
+
+    def go_on_behind(self, done: Sequence[slice]) -> int:
+        """Take the tokens of each stage that are written already.
+
+        Returns the first plane of the volume that is needed for the others.
+        """
+        return self._written.go_on_behind(done) if self._written else _FAR
+
+    def write_with(self, writer: WriteBehind | None, pulse: Pulse) -> None:
+        """Take what writes gates to a disk while the network goes on."""
+        if self._written is not None:
+            self._written.writer, self._written.pulse = writer, pulse
 
     def add(self, windows: Windows, number: int, stages: Sequence[Tensor]) -> None:
         """Take the gates (V, T, E) of every stage in window `number` of a volume."""
         told = [self._mixed(stage, gates) for stage, gates in enumerate(stages)]
         if not self._stages:
             self._stages = [
-                _Stage.of(windows, gates, self._keep.dtype_of(stage))
+                _Stage.of(
+                    windows,
+                    gates,
+                    self._keep.dtype_of(stage),
+                    self._written.sink(stage) if self._written else None,
+                )
                 for stage, gates in enumerate(told)
             ]
         for stage, gates in zip(self._stages, told, strict=True):
@@ -114,7 +152,9 @@ class _Stage:
     """(V, d, h, w, E): 0 where nothing was told yet; None where they are not kept."""
 
     @classmethod
-    def of(cls, windows: Windows, gates: Tensor, dtype: str | None) -> _Stage:
+    def of(
+        cls, windows: Windows, gates: Tensor, dtype: str | None, sink: Sink | None
+    ) -> _Stage:
         """Return a stage before its first window, whose gates are (V, T, E)."""
         n_values, n_tokens, n_experts = gates.shape
         tokens = Tokens(windows, n_tokens)
@@ -128,6 +168,9 @@ class _Stage:
             load += means.sum((2, 3, 4)).numpy() / math.prod(tokens.shape)
             if whole is not None:
                 gates_along(whole, tokens.axis, first, means)
+            if sink is not None:
+                sink.told(first, means)
 
-        means = SlabMeans(tokens, (n_values, n_experts), told)
+        begin = 0 if sink is None else sink.begin
+        means = SlabMeans(tokens, (n_values, n_experts), told, begin=begin)
         return cls(tokens, means, load, whole)

@@ -158,7 +158,8 @@ class VolumeRun:
         self.notices.update(dict.fromkeys(self._into.notices))
         nothing = np.zeros((0,) * 3, np.uint8)
         record = self.outcomes[0].record(self._seen(), nothing)
-        return record.model_copy(update={"labels_sha256": sha256})
+        made = {"labels_sha256": sha256, "maps": self._into.maps.names}
+        return record.model_copy(update=made)
 
     def _seen(self) -> SeenVolumes:
         """Return what all choices have in common, for their results."""
@@ -205,7 +206,8 @@ class VolumeRun:
         if self._into is None:
             yield
             return
-        with WriteBehind(SLABS_WAITING) as self.outcomes[0].masks.writer:
+        outcome = self.outcomes[0]
+        with WriteBehind(SLABS_WAITING) as outcome.masks.writer:
             yield
 
     def _needs(self) -> VolumeNeeds:
@@ -255,10 +257,13 @@ class VolumeRun:
             windows = ahead.take(pulse)
         begin = first = 0
         if self._into is not None:
-            done = self._into.begin(windows.axis, volume.checksum)
+            routing = self.outcomes[0].routing
+            stages = routing.begin(windows, self.grid)
+            done = self._into.begin(windows.axis, volume.checksum, stages)
             drawing = Drawing(self.grid, shape, windows.axis)
-            begin = drawing.first_needed(done)
-            self._is_resumed = done.stop > done.start
+            begin = drawing.first_needed(done.planes)
+            begin = min(begin, routing.go_on_behind(done.tokens))
+            self._is_resumed = done.planes.stop > done.planes.start
             windows.order = windows.reaching(begin)
             if begin and windows.order:
                 first = windows.place(windows.order[0])[windows.axis].start
@@ -299,6 +304,8 @@ class VolumeRun:
                 if slab := drawing.slab(first, scores):
                     self._draw(number, slab, say)
 
+        for outcome in self.outcomes:
+            outcome.routing.write_with(outcome.masks.writer, say)
         leading = self._n_values, self.loaded.config.n_classes
         means = SlabMeans(windows, leading, draw, begin=begin)
         with cutting(inputs, windows, self.forward.inputs_at_once) as cut:
@@ -315,9 +322,9 @@ class VolumeRun:
                 done += len(chunk)
         means.end()
         for outcome in self.outcomes:
+            outcome.routing.end(self.grid)
             if outcome.masks.writer is not None:
                 outcome.masks.writer.finish(say)
-            outcome.routing.end(self.grid)
 
     @property
     def _n_values(self) -> int:

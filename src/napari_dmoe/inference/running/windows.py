@@ -174,6 +174,19 @@ class Tokens:
             for first, before in zip(self._first, self.windows.before, strict=True)
         )
 
+    def first_voxel(self, plane: int) -> int:
+        """Return the first plane of voxels whose windows decide a plane of blocks.
+
+        The number of the volume's planes behind the last block.
+        """
+        axis = self.axis
+        if plane >= self.shape[axis]:
+            return int(self.windows.shape[axis])
+        before = self.windows.before[axis]
+        centre = (plane + self._first[axis] + 0.5) * self.step - 0.5
+        end = before + self.windows.shape[axis] - 1
+        return int(min(max(centre, before), end)) - int(before)
+
     @property
     def n_planes(self) -> int:
         """Planes of blocks that a window covers at most, with those at both ends."""
