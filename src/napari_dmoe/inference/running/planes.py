@@ -47,6 +47,8 @@ MAPS_AS_THEY_ARE = (
     "filled"
 )
 
+FOR_VOLUMES = "skipping empty windows is for 3D models: every plane was run"
+
 
 class PlaneRun:
     """One of several runs that share their inputs: planes in, results out."""
@@ -229,6 +231,7 @@ class PlaneRun:
                 notices=(
                     *self._unlike(),
                     *said_once(self.inputs.notices),
+                    *self._of_volumes(),
                     *self._constant(),
                     *self._cropped(),
                     *said_once(self._of_mask),
@@ -298,6 +301,9 @@ class PlaneRun:
             torch.cat(part).transpose(0, 1) for part in zip(*self._loads, strict=True)
         ]
         return inputs.likeness.notices("plane", mean_loads(self.forward, blocks))
+
+    def _of_volumes(self) -> tuple[str, ...]:
+        return (FOR_VOLUMES,) if self.forward.settings.skip_empty else ()
 
     def _constant(self) -> tuple[str, ...]:
         n, of = len(self.inputs.constant), len(self.planes)

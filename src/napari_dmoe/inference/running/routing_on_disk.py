@@ -14,7 +14,7 @@ from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.running.file_maps import TokenGrid
 from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import WriteBehind
-from napari_dmoe.inference.running.sums import Told
+from napari_dmoe.inference.running.sums import SlabMeans, Told
 from napari_dmoe.inference.running.windows import Tokens, Windows
 from napari_dmoe.progress import no_pulse
 
@@ -74,6 +74,16 @@ class RoutingOnDisk:
     def sink(self, stage: int) -> Sink:
         """Return what takes the gates of a stage."""
         return Sink(self._begin[stage], partial(self._write, stage))
+
+    def leave_blank(self, skipped: Sequence[int]) -> None:
+        """Write gates of 0 where all windows were skipped, in their order."""
+        what = self._into.maps.routing
+        for stage, tokens in enumerate(self._tokens):
+            sink, leading = self.sink(stage), (1, len(what.channels) if what else 0)
+            means = SlabMeans(tokens, leading, sink.told, begin=sink.begin)
+            for number in skipped:
+                means.skip(number)
+            means.end()
 
     def _write(self, stage: int, first: int, means: Tensor) -> None:
         """Write some planes of gates (1, E, d, h, w), from plane number `first` on."""

@@ -67,6 +67,13 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
     seed: int = Field(default=0, ge=0, title="Seed", description="seed of the noise")
     batch: Batch = 8
     overlap: Overlap = 0.5
+    skip_empty: bool = Field(
+        default=False,
+        title="Skip empty windows",
+        description="of a 3D model: windows in which the network would see one number "
+        "alone, such as air below the card's intensities, are not run; what only they "
+        "cover is background",
+    )
     scored_at: Literal["source", "network"] = Field(
         default="source",
         title="Labels at",

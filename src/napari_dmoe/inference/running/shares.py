@@ -6,10 +6,14 @@ one core; where the network runs on a GPU, its share turns out to be less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from napari_dmoe.imaging.lazy import BYTES_AT_ONCE
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.unet import UNetConfig
 
 PREPARING, RUNNING, RESTORING = "preparing", "running", "restoring"
@@ -43,12 +47,17 @@ def seconds_around_network(voxels: int, *, n_restored: int, n_classes: int) -> f
     return voxels * (_PREPARED + _RESTORED * n_classes * n_restored)
 
 
-def beats_of_preparing(*, voxels: int, resampled: int, lazy_bytes: int = 0) -> int:
+def beats_of_preparing(image: SpatialImage, shape: Sequence[int]) -> int:
     """Return about how often preparing a volume pulses, which need not be exact.
 
-    It is read, smoothed along three axes where it is resampled to some voxels (0 where
-    it is not), and its numbers are looked at, windowed and digested.
+    It is read, smoothed along three axes where it is resampled to another shape, and
+    its numbers are looked at, windowed and digested.
     """
+    voxels = math.prod(image.spatial_shape)
+    is_same = sorted(shape) == sorted(image.spatial_shape)
+    resampled = 0 if is_same else math.prod(shape)
+    is_lazy = not isinstance(image.data, np.ndarray)
+    lazy_bytes = voxels * int(image.data.dtype.itemsize) if is_lazy else 0
     smoothed = 3 * voxels if resampled else 0
     made = smoothed + 2 * (resampled or voxels)
     return 6 + made // PIXELS_AT_ONCE + lazy_bytes // BYTES_AT_ONCE

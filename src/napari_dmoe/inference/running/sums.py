@@ -115,13 +115,22 @@ class SlabMeans:
         Takes the means, plane after plane.
     begin : int
         The first plane that is told; not all windows on those before it come.
+    blank : tensor of shape `leading`, optional
+        What is told where all windows were skipped; 0 by default.
     """
 
     def __init__(
-        self, tiles: Tiles, leading: Sequence[int], told: Told, *, begin: int = 0
+        self,
+        tiles: Tiles,
+        leading: Sequence[int],
+        told: Told,
+        *,
+        begin: int = 0,
+        blank: Tensor | None = None,
     ) -> None:
         self._tiles, self._leading, self._told = tiles, tuple(leading), told
-        self._begin, self._is_new = begin, True
+        self._begin, self._is_new, self._has_skipped = begin, True, False
+        self._blank = torch.zeros(*leading) if blank is None else blank
         n = math.prod(leading)
         self._ring = Ring((n,), tiles.shape, tiles.axis, tiles.n_planes)
         self._covering: list[int] = []
@@ -129,17 +138,27 @@ class SlabMeans:
 
     def add(self, number: int, answer: Tensor) -> None:
         """Take window `number`'s answer; windows come in order along the axis."""
+        place = self._reach(number)
+        weights = self._tiles.weights_at(number)
+        own = self._tiles.answer(number, answer).flatten(0, len(self._leading) - 1)
+        for total, each in zip(self._ring.at(place), own, strict=True):
+            total += each * weights
+        self._covering.append(number)
+
+    def skip(self, number: int) -> None:
+        """Pass over window `number`, which comes in its turn and says nothing."""
+        self._has_skipped = True
+        self._reach(number)
+
+    def _reach(self, number: int) -> tuple[slice, ...]:
+        """Go on to a window, and return its place."""
         place = self._tiles.place(number)
         start = place[self._tiles.axis].start
         if self._is_new and start:  # what lies before is never told
             self._ring.go_on(start)
         self._is_new = False
         self._tell_before(start)
-        weights = self._tiles.weights_at(number)
-        own = self._tiles.answer(number, answer).flatten(0, len(self._leading) - 1)
-        for total, each in zip(self._ring.at(place), own, strict=True):
-            total += each * weights
-        self._covering.append(number)
+        return place
 
     def end(self) -> None:
         """Tell the planes that are left, after the last window."""
@@ -154,7 +173,12 @@ class SlabMeans:
         for begin in range(max(ring.first, self._begin), end, step):
             stop = min(begin + step, end)
             means = ring.between(begin, stop)
-            means /= self._weights(begin, stop)
+            weights = self._weights(begin, stop)
+            if self._has_skipped:
+                nothing = weights == 0
+                weights[nothing] = 1
+                means[:, nothing] = self._blank.flatten()[:, None]
+            means /= weights
             self._told(begin, means.unflatten(0, self._leading))
         ring.go_on(end)
         self._covering = [

@@ -63,6 +63,8 @@ class VolumeNeeds:
     """About how long it takes, within a factor of 3 or so."""
     of_what: str = ""
     """What of the model that is for, where it is not all of it."""
+    skips: bool = False
+    """Whether empty windows are skipped, of which nobody knows before how many are."""
 
     @property
     def fits(self) -> bool:
@@ -86,6 +88,8 @@ class VolumeNeeds:
         needed, free = (f"{n / 2**30:.1f} GiB" for n in (self.n_bytes, self.n_free))
         windows = f"{self.n_windows} window{'s' * (self.n_windows != 1)}"
         takes = f"{in_words(self.seconds)}{self.of_what and ' ' + self.of_what}"
+        if self.skips:
+            windows, takes = f"up to {windows}", f"{takes} or less"
         return f"Needs {needed} of {free} free, {windows}, {takes}."
 
 
@@ -158,6 +162,7 @@ def needs_of_volumes(
         n_windows=windows,
         seconds=passes + around,
         of_what="for one value" if n_values < loaded.config.n_routers else "",
+        skips=settings.skip_empty,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.routing import KeptRouting, RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.empty_windows import BACKGROUND_LOGIT
 from napari_dmoe.inference.running.forward import Answers, Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.mask_files import Destination
@@ -46,8 +48,9 @@ class SeenVolumes:
     """How it compares with what the model was trained on."""
     notices: tuple[str, ...]
     """What is to be said of it."""
-    is_resumed: bool = False
-    """Whether a part of them was run before, so that the loads are not of all."""
+    is_partial: bool = False
+    """Whether not all of their windows were run now, so that the loads are not of all
+    of them."""
 
 
 class VolumeOutcome:
@@ -110,6 +113,18 @@ class VolumeOutcome:
         self.routing.add(windows, window, gates)
         return self._forward.scores(answers.logits[place, self._places])
 
+    def skip(self, window: int) -> None:
+        """Pass over a window that shows nothing."""
+        self.routing.skip(window)
+
+    @property
+    def blank(self) -> Tensor:
+        """Scores (V, K) of what shows nothing: those of the background."""
+        n_classes = self._forward.loaded.config.n_classes
+        scores = torch.zeros(self.n_values, n_classes)
+        scores[:, 0] = BACKGROUND_LOGIT if self._forward.is_plain else 1.0
+        return scores
+
     def result(self, seen: SeenVolumes, swept: tuple[str, ...]) -> Segmentation:
         """Return everything in the shape of the source, along its axes."""
         shape, masks = self._volumes.frame_shape, self.masks
@@ -137,7 +152,7 @@ class VolumeOutcome:
     ) -> Provenance:
         """Return the record of the run, by labels along the axes of the source."""
         loads: list[list[float]] = []
-        if not seen.is_resumed:
+        if not seen.is_partial:
             loads = mean_loads(self._forward, *self.routing.loads())
         return provenance_of(
             self._forward,

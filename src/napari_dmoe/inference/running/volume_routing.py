@@ -50,6 +50,7 @@ class VolumeRouting:
         self._volumes: list[dict[int, NDArray[np.floating]]] = []
         self._loads: list[list[NDArray[np.float32]]] = []
         self._stages: list[_Stage] = []
+        self._skipped: list[int] = []
         self._written = RoutingOnDisk(into) if into and into.maps.routing else None
 
     def begin(self, windows: Windows, grid: Grid) -> tuple[TokenGrid, ...]:
@@ -74,7 +75,8 @@ class VolumeRouting:
     def add(self, windows: Windows, number: int, stages: Sequence[Tensor]) -> None:
         """Take the gates (V, T, E) of every stage in window `number` of a volume."""
         told = [self._mixed(stage, gates) for stage, gates in enumerate(stages)]
-        if not self._stages:
+        is_new = not self._stages
+        if is_new:
             self._stages = [
                 _Stage.of(
                     windows,
@@ -85,7 +87,15 @@ class VolumeRouting:
                 for stage, gates in enumerate(told)
             ]
         for stage, gates in zip(self._stages, told, strict=True):
+            for skipped in self._skipped if is_new else ():
+                stage.means.skip(skipped)
             stage.means.add(number, gates)
+
+    def skip(self, number: int) -> None:
+        """Pass over a window in which no expert was asked."""
+        self._skipped.append(number)
+        for stage in self._stages:
+            stage.means.skip(number)
 
     def _mixed(self, stage: int, gates: Tensor) -> Tensor:
         """Return the gates of each value where these are kept, else their mean."""
@@ -101,6 +111,8 @@ class VolumeRouting:
         `grid` is where the voxels that the network saw lie in the source image.
         """
         grids, maps, loads = [], {}, []
+        if self._written is not None and not self._stages:
+            self._written.leave_blank(self._skipped)
         for number, stage in enumerate(self._stages):
             stage.means.end()
             tokens = stage.tokens
@@ -110,18 +122,21 @@ class VolumeRouting:
             loads.append(stage.load)
             if stage.gates is not None:
                 maps[number] = stage.gates[(slice(None), *flips)]
-        self.grids, self._stages = tuple(grids), []
+        self.grids, self._stages, self._skipped = tuple(grids) or self.grids, [], []
         self._volumes.append(maps)
         self._loads.append(loads)
 
     def stages(self) -> dict[int, NDArray[np.floating]]:
         """Return the gates (V, N, d, h, w, E) in N volumes, of the stages kept."""
         # Those of a single volume are not copied: they may be most of what there is.
+        # In a volume all of whose windows were skipped no expert was asked.
         return {
-            stage: np.stack([each[stage] for each in self._volumes], 1)
+            stage: np.stack(
+                [each.get(stage, np.zeros_like(gates)) for each in self._volumes], 1
+            )
             if len(self._volumes) > 1
             else gates[:, np.newaxis]
-            for stage, gates in (self._volumes[0] if self._volumes else {}).items()
+            for stage, gates in next(filter(None, self._volumes), {}).items()
         }
 
     def loads(self) -> tuple[list[Tensor], tuple[float, ...]]:

@@ -7,7 +7,7 @@ network sees, and of what it says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,6 +35,7 @@ from napari_dmoe.inference.results.routing import (
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drawing import Drawing, DrawnSlab, of_itself
 from napari_dmoe.inference.running.drivers import RouterChoice, joined
+from napari_dmoe.inference.running.empty_windows import EmptyWindows
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness
 from napari_dmoe.inference.running.mask_files import Destination
@@ -134,6 +135,9 @@ class VolumeRun:
         self.grid = Grid.identity(self.volumes.frame_shape)
         """Where what the network sees lies in the image; known once it is read."""
         self._is_resumed = False
+        self._empty = EmptyWindows(
+            loaded.card.classes[0], are_skipped=settings.skip_empty
+        )
 
     def work(
         self, progress: ProgressHook, *, swept: tuple[str, ...] = ()
@@ -167,8 +171,8 @@ class VolumeRun:
             self.grid,
             self.digest.hexdigest(),
             self.likeness,
-            said_once(self.notices),
-            is_resumed=self._is_resumed,
+            said_once((*self.notices, *self._empty.notices)),
+            is_partial=self._is_resumed or self._empty.n_skipped > 0,
         )
 
     def _draw_all(self, progress: ProgressHook) -> None:
@@ -307,24 +311,47 @@ class VolumeRun:
         for outcome in self.outcomes:
             outcome.routing.write_with(outcome.masks.writer, say)
         leading = self._n_values, self.loaded.config.n_classes
-        means = SlabMeans(windows, leading, draw, begin=begin)
+        blank = torch.cat([outcome.blank for outcome in self.outcomes])
+        means = SlabMeans(windows, leading, draw, begin=begin, blank=blank)
         with cutting(inputs, windows, self.forward.inputs_at_once) as cut:
             while done < n:
                 step = self.forward.inputs_at_once  # less once memory ran out
                 say()
                 chunk = windows.order[done - before :][:step]
-                numbers = [number * n + i for i in chunk]
-                answers = self.forward(cut(chunk, say), numbers, done=say)
-                for place, window in enumerate(chunk):
-                    own = (windows, window, answers, place)
-                    scores = [outcome.take(*own) for outcome in self.outcomes]
-                    means.add(window, torch.cat(scores))
+                self._take(number * n, chunk, cut(chunk, say), windows, means, say)
                 done += len(chunk)
         means.end()
         for outcome in self.outcomes:
             outcome.routing.end(self.grid)
             if outcome.masks.writer is not None:
                 outcome.masks.writer.finish(say)
+
+    def _take(
+        self,
+        before: int,
+        chunk: Sequence[int],
+        seen: Tensor,
+        windows: Windows,
+        means: SlabMeans,
+        say: Callable[..., None],
+    ) -> None:
+        """Run some windows (P, C, d, h, w), but for empty ones, and add up the scores.
+
+        There are so many windows `before` those of this volume.
+        """
+        shown = self._empty.shown(seen)
+        if shown:
+            numbers = [before + chunk[place] for place in shown]
+            answers = self.forward(seen[shown], numbers, done=say)
+        for place, window in enumerate(chunk):
+            if place in shown:
+                own = (windows, window, answers, shown.index(place))
+                scores = [outcome.take(*own) for outcome in self.outcomes]
+                means.add(window, torch.cat(scores))
+                continue
+            means.skip(window)
+            for outcome in self.outcomes:
+                outcome.skip(window)
 
     @property
     def _n_values(self) -> int:
@@ -365,14 +392,7 @@ class VolumeRun:
 
     def _n_beats(self, image: SpatialImage) -> int:
         """Return about how often preparing a volume pulses."""
-        is_lazy = not isinstance(image.data, np.ndarray)
-        voxels, have = math.prod(image.spatial_shape), image.spatial_shape
-        shape = model_shape(image, self.preprocessing)
-        return beats_of_preparing(
-            voxels=voxels,
-            resampled=0 if sorted(shape) == sorted(have) else math.prod(shape),
-            lazy_bytes=voxels * image.data.dtype.itemsize if is_lazy else 0,
-        )
+        return beats_of_preparing(image, model_shape(image, self.preprocessing))
 
     def _window_of_all(
         self, progress: ProgressHook

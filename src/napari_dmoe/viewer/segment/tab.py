@@ -21,7 +21,7 @@ from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 _SETTINGS = (
     *("device", "fit", "focus", "keep", "fill"),
     *("unknown", "probabilities", "scored_at"),
-    *("noise", "samples", "seed", "batch", "overlap"),
+    *("noise", "samples", "seed", "batch", "overlap", "skip_empty"),
 )
 _DEVICES = ("auto", "cpu")
 _MARGIN = 4
