@@ -13,6 +13,7 @@ from places import DATA
 from napari_dmoe.imaging.disk.rows import Rows
 from napari_dmoe.imaging.files import read_image, read_labels, write_tiff
 from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.models.card_files import read_card
 
 SPACING = (4.0, 3.0, 2.0)
@@ -132,6 +133,58 @@ def test_what_is_interrupted_is_gone_on_with(
     assert "of 200 planes are those of a run that was interrupted" in said
     assert at.is_dir()
     assert not Path(left).exists()
+
+
+def test_a_level_is_segmented_where_it_is_named(
+    tmp_path: Path, volume: Path, how: list[object]
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    data = read_image(volume).data
+    sides = np.array(SPACING)
+    axes = [{"name": n, "type": "space", "unit": "millimeter"} for n in "zyx"]
+    levels = [
+        {
+            "path": str(number),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": (sides * step).tolist()}
+            ],
+        }
+        for number, step in enumerate((1, 2))
+    ]
+    image = {"axes": axes, "datasets": levels}
+    path = tmp_path / "scan.ome.zarr"
+    about = {"ome": {"version": "0.5", "multiscales": [image]}}
+    group = zarr.open_group(str(path), mode="w", attributes=about)
+    group.create_array("0", data=data, chunks=(8, 16, 32))
+    coarse = data[::2, ::2, ::2]
+    group.create_array("1", data=coarse, chunks=(8, 16, 32))
+    plain = tmp_path / "coarse.tif"
+    write_tiff(plain, coarse, axes="zyx", spacing=tuple(2 * sides), unit="mm")
+    assert run("segment", plain, *how, "--output", tmp_path / "plain.tif")[0] == 0
+    expected = read_labels(tmp_path / "plain.tif")
+    at = tmp_path / "a.ome.zarr"
+    code, _, _ = run("segment", path, *how, "--output", at, "--level", "1")
+    assert code == 0
+    found = read_labels(at)
+    np.testing.assert_array_equal(found.data, expected.data)
+    assert found.spacing == tuple(2 * sides)
+    record = recorded(at)
+    assert record is not None
+    said = "level 1 of 2 of a multiscale image was used, 0 being the finest"
+    assert said in record.notices
+    out = tmp_path / "out"
+    assert run("segment", path, *how, "--output", out, "--level", "1")[0] == 0
+    assert (out / "scan.level-1.labels.nii.gz").is_file()
+    finest = tmp_path / "b.tif"
+    assert run("segment", path, *how, "--output", finest, "--level", "0")[0] == 0
+    assert read_labels(finest).data.shape == data.shape
+    for source, said in (
+        (path, "scan.ome.zarr has no level 2: it has 2, from 0, the finest"),
+        (volume, "scan.tif is no OME-Zarr image, and so has no levels"),
+    ):
+        code, _, errors = run("segment", source, *how, "--output", out, "--level", "2")
+        assert code == 2
+        assert said in errors
 
 
 def test_what_cannot_go_into_a_file_is_refused(

@@ -11,7 +11,12 @@ import typer
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar, say_failed
-from napari_dmoe.cli.straight import is_file, refuse_for_files, segment_straight
+from napari_dmoe.cli.straight import (
+    at_level,
+    is_file,
+    refuse_for_files,
+    segment_straight,
+)
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
@@ -56,6 +61,15 @@ def segment(
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
+    level: Annotated[
+        int | None,
+        typer.Option(
+            "--level",
+            min=0,
+            help="Of an OME-Zarr image: which of its levels, from 0, the finest, which "
+            "is meant by default.",
+        ),
+    ] = None,
     entropy: Annotated[
         bool,
         typer.Option(
@@ -94,6 +108,8 @@ def segment(
         from napari_dmoe.models.checkpoint import load_checkpoint
         from napari_dmoe.models.naming import refuse_unheard_of
 
+        if level is not None:
+            source = at_level(source, level)
         patient = options.patient_of(stated, attribute)
         columns = options.columns_of(column)
         named = options.checkpoint_of(

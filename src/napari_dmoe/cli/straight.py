@@ -27,6 +27,19 @@ def is_file(output: Path) -> bool:
     return suffix in ZARR_SUFFIXES or (suffix in TIFF_SUFFIXES and not output.is_dir())
 
 
+def at_level(source: Path, level: int) -> Path:
+    """Return a level of an OME-Zarr image, by its number.
+
+    Raises
+    ------
+    ImageReadError
+        When it is none, or has no such level.
+    """
+    from napari_dmoe.imaging.ome_zarr.reading import level_path
+
+    return level_path(source, level)
+
+
 def refuse_for_files(output: Path, stated: Mapping[str, object]) -> None:
     """Refuse options, by their names, that need a folder to write into.
 

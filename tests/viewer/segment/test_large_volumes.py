@@ -261,4 +261,6 @@ def test_of_several_volumes_no_file_is_offered(model: LoadedModel) -> None:
     one = replace(image, data=desk_image[0], axes=("z", "y", "x"))
     assert needs_of_run(model, one, Patient(), how).into_file is not None
     maps = how.model_copy(update={"probabilities": True})
-    assert needs_of_run(model, one, Patient(), maps).into_file is None
+    filed = needs_of_run(model, one, Patient(), maps).into_file
+    assert filed is not None
+    assert filed.n_bytes > needs_of_run(model, one, Patient(), how).into_file.n_bytes

@@ -178,7 +178,7 @@ def entries_of(
         )
     if not source.is_dir() or is_zarr(source):
         refuse_no_image(source)
-        return Listing((Entry(image_stem(source), source, patient),))
+        return Listing((Entry(_name_of(source), source, patient),))
     if found.table is None or patient.known():
         said = found.said
         if found.table is not None:
@@ -350,3 +350,10 @@ def _told(reason: str, names: Sequence[str]) -> str:
     n, more = len(names), ", ..." if len(names) > _SHOWN else ""
     what = f"{n:,} left out, {reason}"
     return f"{what}: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _name_of(source: Path) -> str:
+    """Return what an image is called; a level in an OME-Zarr image after that, too."""
+    if is_zarr(source) and is_zarr(source.parent):
+        return f"{image_stem(source.parent)}.level-{source.name}"
+    return image_stem(source)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,26 @@ def read_zarr(path: Path) -> SpatialImage:
         ) from error
 
 
+def level_path(path: Path, level: int) -> Path:
+    """Return the folder of a level of an OME-Zarr image, 0 being the finest.
+
+    Raises
+    ------
+    ImageReadError
+        When it is no such image, or has no such level; and as :func:`read_zarr` does.
+    """
+    if not is_zarr(path):
+        raise ImageReadError(f"{path.name} is no OME-Zarr image, and so has no levels")
+    read_zarr(path)
+    group = zarr_package().open(str(path), mode="r")
+    images = _about(group).get("multiscales", []) if hasattr(group, "arrays") else []
+    levels = [str(each["path"]) for each in images[0]["datasets"]] if images else []
+    if level >= len(levels):
+        held = f"{len(levels)}, from 0, the finest" if levels else "none"
+        raise ImageReadError(f"{path.name} has no level {level}: it has {held}")
+    return path / levels[level]
+
+
 def labels_sha256_of(path: Path) -> str:
     """Return the SHA-256 of a mask's bytes, plane by plane along z, y and x.
 
@@ -101,6 +121,17 @@ class _Stated:
     scale: tuple[float, ...]
     """Size of a voxel along each axis; empty where none is stated."""
     translation: tuple[float, ...]
+    level: tuple[int, int] = (0, 1)
+    """Which level it is, 0 being the finest, and of how many."""
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know."""
+        number, of = self.level
+        said = (
+            f"level {number} of {of} of a multiscale image was used, 0 being the finest"
+        )
+        return [said] if number else []
 
 
 def _finest(path: Path, group: Any) -> SpatialImage:
@@ -134,9 +165,11 @@ def _stated(zarr: Any, path: Path) -> _Stated | None:
     group = zarr.open(str(parent), mode="r")
     images = _about(group).get("multiscales", []) if hasattr(group, "arrays") else []
     for image in images:
-        for level in image["datasets"]:
+        levels = image["datasets"]
+        for number, level in enumerate(levels):
             if level["path"] == path.resolve().name:
-                return _of_level(image, level, group[level["path"]].ndim)
+                stated = _of_level(image, level, group[level["path"]].ndim)
+                return replace(stated, level=(number, len(levels)))
     return None
 
 
@@ -175,6 +208,7 @@ def _image(path: Path, array: Any, stated: _Stated | None) -> SpatialImage:
     affine, unit, notices = np.empty(0), None, list[str]()
     if stated is not None and stated.scale:
         affine, unit, notices = _placed(stated)
+    notices += stated.notices if stated is not None else []
     # Many programs store five axes, whatever of them an image has.
     where = tuple(
         0 if n == 1 and axis not in SPATIAL_AXES else slice(None)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_dmoe.imaging.files import image_suffix
 from napari_dmoe.imaging.frames import source_axes
+from napari_dmoe.imaging.lazy import turned
+from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES
+from napari_dmoe.imaging.ome_zarr.reading import read_zarr
 from napari_dmoe.imaging.spatial import (
     SPATIAL_AXES,
     Grid,
@@ -36,8 +40,9 @@ def segment_into(
     Parameters
     ----------
     path : Path
-        A ``.labels.tif``; one that is there is replaced. What the same run left of it
-        where it was interrupted is gone on with, and is kept where this one is.
+        A ``.labels.tif``, or an ``.ome.zarr``; one that is there is replaced. What the
+        same run left of it where it was interrupted is gone on with, and is kept where
+        this one is.
     loaded, image, patient
         As :func:`napari_dmoe.inference.running.to_file.segment_to_file` takes them.
     **how
@@ -54,7 +59,7 @@ def is_to_be_gone_on_with(path: Path) -> bool:
 
 
 def written_result(path: Path, image: SpatialImage) -> Segmentation:
-    """Return the result in a ``.labels.tif`` with its record, mapped into memory.
+    """Return the result in a file with its record, of which nothing is read yet.
 
     Parameters
     ----------
@@ -67,15 +72,16 @@ def written_result(path: Path, image: SpatialImage) -> Segmentation:
     Returns
     -------
     Segmentation
-        Its mask alone; the labels cannot be written to.
+        Its mask alone; the labels cannot be written to. Those of a TIFF are mapped into
+        memory, those of an OME-Zarr image a lazy array, which reads what is indexed.
 
     Raises
     ------
     ImageReadError
         When the file or its record cannot be read, or is another image's.
     """
-    record, labels = recorded(path), mapped_tiff(path)
-    axes = source_axes(image.axes)
+    record, axes = recorded(path), source_axes(image.axes)
+    labels = _stored(path, axes)
     sizes = dict(zip(image.axes, map(int, image.data.shape), strict=True))
     if record is None or labels.shape != tuple(sizes[axis] for axis in axes):
         raise ImageReadError(f"{path.name} is no result of this image")
@@ -89,3 +95,11 @@ def written_result(path: Path, image: SpatialImage) -> Segmentation:
         routing=None,
         provenance=record,
     )
+
+
+def _stored(path: Path, axes: tuple[str, ...]) -> Any:
+    """Return the labels in a file along some axes; an OME-Zarr's are z, y and x."""
+    if image_suffix(path) not in ZARR_SUFFIXES:
+        return mapped_tiff(path)
+    order = tuple(SPATIAL_AXES.index(axis) for axis in axes)
+    return turned(read_zarr(path).data, order, ())

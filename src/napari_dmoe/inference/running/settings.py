@@ -110,6 +110,26 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
     )
 
 
+class AlsoWritten(Stated, frozen=True, extra="forbid"):
+    """What else is written of a volume that goes straight into a file.
+
+    The classes' probabilities are, where :class:`InferenceSettings` ask for them.
+    """
+
+    entropy: bool = Field(
+        default=False,
+        title="Into a file: entropy",
+        description="of a volume that goes into a file: also write how undecided the "
+        "model is between the classes, as a map",
+    )
+    routing: bool = Field(
+        default=False,
+        title="Into a file: routing",
+        description="of a volume that goes into a file: also write the gates of each "
+        "stage, as maps",
+    )
+
+
 def as_recorded(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record's settings; what it is too old to state was as it is by default.
 

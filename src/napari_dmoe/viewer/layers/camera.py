@@ -33,7 +33,9 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     displayed = viewer.dims.displayed
     offset = viewer.dims.ndim - mask.ndim
     hidden = [axis for axis in range(mask.ndim) if axis + offset not in displayed]
-    if viewer.dims.ndisplay != 2 or not hidden:
+    # What is read from a disk chunk by chunk is not read whole for this.
+    is_read = isinstance(mask.data, np.ndarray)
+    if viewer.dims.ndisplay != 2 or not hidden or not is_read:
         return False
     planes = np.moveaxis(np.asarray(mask.data), hidden, range(len(hidden)))
     point = np.array(viewer.dims.point)[offset:]

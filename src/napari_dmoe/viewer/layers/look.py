@@ -63,6 +63,22 @@ def mask_layer(
     return data, arguments, kind
 
 
+def lazily(labels: Any) -> NDArray[Any]:
+    """Return labels that are read from a disk when they are looked at, for a layer.
+
+    Those that lie in chunks there, as in an OME-Zarr image, cannot be painted on; what
+    numpy has is returned as it is.
+    """
+    if isinstance(labels, np.ndarray):
+        return labels
+    import dask.array  # napari needs it, too
+
+    chunks = getattr(labels, "chunks", None) or "auto"
+    from_array: Any = dask.array.from_array
+    made: NDArray[Any] = from_array(labels, chunks=chunks, name=False)
+    return made
+
+
 def _own(labels: NDArray[Any]) -> NDArray[Any]:
     """Return labels that may be painted on where a whole file is mapped.
 

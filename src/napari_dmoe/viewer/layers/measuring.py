@@ -156,13 +156,17 @@ class MaskFrame:
             for name, i, n in zip(self.names, step, labels.shape, strict=True)
         )
         kept = [name for name in self.names if name in self.along]
-        shown = np.asarray(labels[place])
+        shown = labels[place]
         return shown.transpose([kept.index(name) for name in self.along])
 
     def measure(
         self, shown: NDArray[Any], truth: NDArray[Any] | None = None
     ) -> Measured:
-        """Measure what :meth:`shown` returned, or a copy of it; of a truth, too."""
+        """Measure what :meth:`shown` returned, or a copy of it; of a truth, too.
+
+        What is on a disk is read here.
+        """
+        shown = np.asarray(shown)
         image = SpatialImage(shown, self.along, self.affine, self.unit)
         sizes = tuple(measures.class_sizes(image, self.classes))
         ratio = measures.cup_to_disc(shown, self.classes)

@@ -43,6 +43,9 @@ SIZE_KEY = "napari-dmoe-pixel-size"
 
 SIZE_STATED = "the pixel size is as a person stated it: "
 
+LEVEL_KEY = "napari-dmoe-level"
+"""Key of a layer's metadata that says which level of a multiscale image it is."""
+
 FILE_KEY = "napari-dmoe-file"
 """Key of a layer's metadata that says in which order its file stores the axes."""
 
@@ -102,7 +105,9 @@ def to_image(
     affine, unit = in_world(layer, names)
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     turned = (TURNED_AXES,) if _runs_elsewhere(data_to_world(layer)) else ()
-    notices = (*turned, *_stated_notice(layer))
+    level = layer.metadata.get(LEVEL_KEY)
+    of_level = (level,) if isinstance(level, str) else ()
+    notices = (*turned, *of_level, *_stated_notice(layer))
     image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
     number = used_channel(layer, image.n_channels) if channel == "chosen" else channel
     return image if number is None else one_channel(image, number)

@@ -11,7 +11,11 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse.control import BrowseControl
 from napari_dmoe.viewer.segment.compare.control import CompareControl
-from napari_dmoe.viewer.segment.large_volumes import ask_for_mask_file, run_needs
+from napari_dmoe.viewer.segment.large_volumes import (
+    IntoFile,
+    ask_for_mask_file,
+    run_needs,
+)
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -107,6 +111,7 @@ class SegmentControl(TabControl):
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
+        tab.also_written.changed.connect(self._show_readiness)
         tab.patient.rerun_toggled.connect(run.allow_reruns)
         for shown in (self.file_series.shown, self.reopening.shown):
             shown.connect(self._scroll_to_series)
@@ -134,7 +139,8 @@ class SegmentControl(TabControl):
         image = self._session.image
         target = None if image is None else ask_for_mask_file(self.tab, image)
         if target is not None:
-            self.run.begin(was_asked_for=True, image=image, into=target)
+            into = IntoFile(target, self.tab.also_written.value())
+            self.run.begin(was_asked_for=True, image=image, into=into)
 
     def abandon(self) -> None:
         """Stop the run: the dock is taken out of the window."""
@@ -202,7 +208,9 @@ class SegmentControl(TabControl):
             entered=self.subject.entered,
             refused=self.fit.refused,
             suited=self.suited.found,
-            needs=run_needs(self._session, self._engines),
+            needs=run_needs(
+                self._session, self._engines, self.tab.also_written.value()
+            ),
         )
 
     def _on_remedy(self, key: str) -> None:

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -17,7 +16,7 @@ from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
-from napari_dmoe.viewer.segment.large_volumes import into_file, stopped_into
+from napari_dmoe.viewer.segment.large_volumes import IntoFile, into_file, stopped_into
 from napari_dmoe.viewer.segment.unfinished import UnfinishedMask
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
@@ -94,12 +93,12 @@ class RunControl(Control):
         was_asked_for: bool = False,
         image: Image | None = None,
         part: Part | None = None,
-        into: Path | None = None,
+        into: IntoFile | None = None,
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
         It is the one that is worked on by default; the run may be `part` of several.
-        The mask of a volume may be written `into` a file as it comes.
+        The mask of a volume may be written `into` a file as it comes, with maps.
         Returns why it could not begin, which has been said; None where it did.
         """
         loaded = self._session.model
@@ -117,7 +116,7 @@ class RunControl(Control):
         loaded: LoadedModel,
         image: Image,
         part: Part | None,
-        into: Path | None,
+        into: IntoFile | None,
     ) -> Order:
         inquiry = self._session.inquire(image)
         show = partial(self._on_returned, image, inquiry.request(loaded), into)
@@ -162,7 +161,7 @@ class RunControl(Control):
         self._may_rerun = are_allowed
 
     def _on_returned(
-        self, image: Image, request: Request, into: Path | None, done: Timed
+        self, image: Image, request: Request, into: IntoFile | None, done: Timed
     ) -> str:
         own = self._unfinished.end()
         outcome = Outcome(done.found, request, done.seconds)
@@ -170,7 +169,7 @@ class RunControl(Control):
         text = f"Done in {done.seconds:.1f} s"
         text += f": {done.why_slow}." if done.why_slow else "."
         if into is not None:
-            text += f" The mask is in {into.name}."
+            text += f" {into.said}"
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
         may_move = may_move and self._session.showing.is_shown(image)
@@ -182,8 +181,8 @@ class RunControl(Control):
         self._rerun_wanted = False
         return self._say(f"Failed: {error}")
 
-    def _on_stopped(self, into: Path | None) -> str:
-        lost, kept = self._work.lost, "" if into is None else stopped_into(into)
+    def _on_stopped(self, into: IntoFile | None) -> str:
+        lost, kept = self._work.lost, "" if into is None else stopped_into(into.path)
         return self._say(lost or kept or STOPPED, was_stopped=not lost)
 
     def _say(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QFrame, QWidget
 
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import AlsoWritten, InferenceSettings
 from napari_dmoe.viewer.segment.action_view import ActionSection
 from napari_dmoe.viewer.segment.compare.view import CompareSection
 from napari_dmoe.viewer.segment.many.view import SeriesSection
@@ -50,8 +50,11 @@ class SegmentTab(QWidget):
         self.settings: SettingsForm[InferenceSettings] = SettingsForm(
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
+        names = AlsoWritten.model_fields
+        self.also_written = SettingsForm(AlsoWritten(), names=names)
         advanced = QWidget()
-        self._advanced = column(advanced, self.patient.rerun_box, self.settings)
+        forms = self.settings, self.also_written
+        self._advanced = column(advanced, self.patient.rerun_box, *forms)
         self.advanced = Fold(
             "Advanced",
             "Re-runs, device, fit, second pass, parts, noise and unknown values.",

@@ -13,6 +13,7 @@ from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, channel_titles, question
+from napari_dmoe.viewer.layers.levels import level_of, level_titles
 from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
@@ -41,8 +42,10 @@ def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
-    if image.multiscale:
-        parts.append(f"finest of {len(image.data)} levels")
+    if titles := level_titles(image):
+        level = level_of(image)
+        which = f"level {level}" if level else "finest"
+        parts.append(f"{which} of {len(titles)} levels")
     parts += [_channels(image, dims), *filter(None, (seen,))]
     over = [_axis(name, n) for name, n in sizes.items() if name != "c"]
     if over:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
@@ -200,8 +201,12 @@ def show(
     is_plain = not badges.kind(made.provenance)
     is_alike = previous is not None and previous.is_plain == is_plain
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
+    was_lazy = existing is not None and not isinstance(existing.data, np.ndarray)
     with stage_of(viewer).adding(source):
         mask = put(viewer, (data, arguments, kind), existing)
+    if was_lazy or not isinstance(data, np.ndarray):
+        # What is read from a disk chunk by chunk cannot be painted on.
+        mask.editable = isinstance(data, np.ndarray)
     replaced = None if existing is None else previous
     given = str(mask.name)
     if replaced is not None:

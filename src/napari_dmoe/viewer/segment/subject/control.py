@@ -15,8 +15,15 @@ from napari_dmoe.viewer.layers.axes import (
     layouts,
     name_axes,
 )
+from napari_dmoe.viewer.layers.levels import (
+    at_level,
+    level_of,
+    level_titles,
+    note_level,
+)
 from napari_dmoe.viewer.layers.placement import used_channel
 from napari_dmoe.viewer.layers.samples import model_for
+from napari_dmoe.viewer.layers.slot import put
 from napari_dmoe.viewer.segment.subject.image_view import (
     ChannelChoice,
     ImageChoice,
@@ -57,6 +64,7 @@ class SubjectControl(Control):
         image_section.image_chosen.connect(self._on_image_chosen)
         image_section.layout_chosen.connect(self._on_layout_chosen)
         image_section.channel_chosen.connect(self._on_channel_chosen)
+        image_section.level_chosen.connect(self._on_level_chosen)
         patient_section.value_entered.connect(self._on_value_entered)
         self.show_model()
 
@@ -94,6 +102,8 @@ class SubjectControl(Control):
             None if image is None else chosen_layout(image),
         )
         self._images.show_channels(self._channels(image))
+        titles = () if image is None else level_titles(image)
+        self._images.show_levels(titles, 0 if image is None else level_of(image))
         self._show_patient()
 
     def _channels(self, image: Image | None) -> ChannelChoice:
@@ -144,12 +154,33 @@ class SubjectControl(Control):
         if image is not None:
             self._session.choose_channel(image, number)
 
+    def _on_level_chosen(self, number: int) -> None:
+        image = self._session.image
+        if image is not None and number != level_of(image):
+            choose_level(self._session, image, number)
+
     def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image
         if image is not None:
             patient = self._session.patient_of(image).with_value(attribute, value)
             source = CHOSEN if is_picked else TYPED
             self._session.set_patient(image, patient, source)
+
+
+def choose_level(session: Session, image: Image, number: int) -> None:
+    """Work on a level of a multiscale image, from 0, which is the finest.
+
+    Another one than that becomes a layer of its own, with the image's patient.
+    """
+    found, viewer = at_level(image, number, session.images()), session.viewer
+    if not isinstance(found, tuple):
+        session.choose_image(found)
+    elif viewer is not None:
+        patient = session.patient_of(image)
+        layer: Image = put(viewer, found, None)
+        note_level(layer, image, number)
+        session.set_patient(layer, patient, f"from “{image.name}”")
+        session.choose_image(layer)
 
 
 def other_model(session: Session) -> str:

@@ -51,6 +51,8 @@ class ImageSection(QWidget):
     """Place in the list that was shown."""
     layout_chosen = Signal(object)
     """Names of the image's axes, in order."""
+    level_chosen = Signal(int)
+    """Number of a level of a multiscale image, 0 being the finest."""
     channel_chosen = Signal(object)
     """Number of a channel, from 0; None for all of them."""
 
@@ -80,6 +82,15 @@ class ImageSection(QWidget):
         )
         self.axes_combo.setMinimumWidth(_LEAST)
         self.axes_combo.activated.connect(self._on_axes)
+        self.level_combo = parts.narrow_combo(
+            "Level",
+            "Which level of the multiscale image is segmented: the finest, or one that "
+            "is coarser and faster. That becomes a layer of its own, and the record of "
+            "its mask says it.",
+            characters=1,
+        )
+        self.level_combo.setMinimumWidth(_LEAST)
+        self.level_combo.activated.connect(self.level_chosen)
         self.fit = parts.line(name="image-fit")
         self._layouts: list[tuple[str, ...]] = []
         self._channels = ChannelChoice()
@@ -89,14 +100,15 @@ class ImageSection(QWidget):
         self._lay_out()
         self.show_channels(ChannelChoice())
         self.show_axes((), None)
+        self.show_levels((), 0)
 
     def _lay_out(self) -> None:
         heading = parts.heading("IMAGE")
         head = parts.row(heading, self.combo, self.browse, stretch=1)
         # The room of what an image leaves to be chosen is kept: nothing below it moves
         # when an image comes that has more channels, or axes without names.
-        choices = self.channel_combo, self.pixel_size, self._axes_row
-        left = parts.row(*choices, QWidget(), stretch=3)
+        choices = self.level_combo, self.channel_combo, self.pixel_size, self._axes_row
+        left = parts.row(*choices, QWidget(), stretch=len(choices))
         left.setMinimumHeight(self.axes_combo.sizeHint().height())
         parts.column(self, head, self.fit, left)
 
@@ -123,6 +135,13 @@ class ImageSection(QWidget):
         combo.addItems([each.removeprefix("channel ") for each in channels.titles])
         combo.setCurrentIndex(0 if channels.chosen is None else channels.chosen + 1)
         combo.setVisible(bool(channels.titles))
+
+    def show_levels(self, titles: Sequence[str], chosen: int) -> None:
+        """Let a level be chosen; nothing where the image has one alone."""
+        self.level_combo.clear()
+        self.level_combo.addItems(list(titles))
+        self.level_combo.setCurrentIndex(chosen)
+        self.level_combo.setVisible(bool(titles))
 
     def show_axes(
         self, layouts: Sequence[tuple[str, ...]], chosen: tuple[str, ...] | None
