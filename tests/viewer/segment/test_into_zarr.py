@@ -26,7 +26,7 @@ from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 pytestmark = pytest.mark.gui
 zarr = pytest.importorskip("zarr")
 
-VOXELS = np.random.default_rng(0).random((150, 33, 40), dtype=np.float32)
+VOXELS = np.random.default_rng(0).random((100, 33, 40), dtype=np.float32)
 OPTIONS = {"segment": segment, "segment_into": segment_into, "outlook": outlook}
 ZARR_KIND = "OME-Zarr (*.ome.zarr)"
 
@@ -45,11 +45,13 @@ def open_desk(
 ) -> Callable[..., Desk]:
     monkeypatch.setattr("napari_dmoe.viewer.segment.readiness._MUCH", 0)
 
-    def open_desk(model: LoadedModel | None = None, **others: Any) -> Desk:
+    def open_desk(
+        model: LoadedModel | None = None, data: Any = VOXELS, **others: Any
+    ) -> Desk:
         models["bright"] = model or thresholding_model(window=(0, 1))
         desk = make_desk(**(OPTIONS | others))
         desk.load("bright")
-        desk.viewer.add_image(VOXELS, name="ct", contrast_limits=(0, 1))
+        desk.viewer.add_image(data, name="ct", contrast_limits=(0, 1))
         desk.wait_until_idle()
         desk.choose("severity", "T2")
         desk.settle()
@@ -101,11 +103,23 @@ def test_the_mask_is_read_from_there_when_it_is_looked_at(
     assert names == ["big.json", "big.ome.zarr"]
     sizes = desk.segmenting.tab.result.table.text()
     assert f"{np.count_nonzero(VOXELS > 0.5)} px" in sizes
-    # The same again replaces it, in the file and in the viewer.
+
+
+def test_the_same_again_replaces_it_in_the_file_and_in_the_viewer(
+    open_desk: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choosing(monkeypatch, tmp_path / "big.ome.zarr")
+    desk = open_desk(data=VOXELS[:40])
+    into_file(desk)
     into_file(desk)
     assert desk.status.endswith("The mask is in big.ome.zarr.")
     (mask,) = desk.masks
-    np.testing.assert_array_equal(np.asarray(mask.data), VOXELS > 0.5)
+    np.testing.assert_array_equal(np.asarray(mask.data), VOXELS[:40] > 0.5)
+    assert not mask.editable
+    desk.run()  # into memory
+    (mask,) = desk.masks
+    assert isinstance(mask.data, np.ndarray)
+    assert mask.editable
 
 
 def test_maps_are_written_with_it(
@@ -122,7 +136,7 @@ def test_maps_are_written_with_it(
         asked.append(how)
         return needs_of_run(*inputs, **how)
 
-    desk = open_desk(model, needs_of_run=needed)
+    desk = open_desk(model, VOXELS[:40], needs_of_run=needed)
     desk.change_settings(probabilities=True, overlap=0.0)
     form = desk.segmenting.tab.also_written
     form.inputs["entropy"].value = True

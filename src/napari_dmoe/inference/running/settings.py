@@ -69,7 +69,7 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
     overlap: Overlap = 0.5
     skip_empty: bool = Field(
         default=False,
-        title="Skip empty windows",
+        title="Skip empty",
         description="of a 3D model: windows in which the network would see one number "
         "alone, such as air below the card's intensities, are not run; what only they "
         "cover is background",
@@ -118,13 +118,13 @@ class AlsoWritten(Stated, frozen=True, extra="forbid"):
 
     entropy: bool = Field(
         default=False,
-        title="Into a file: entropy",
+        title="Entropy",
         description="of a volume that goes into a file: also write how undecided the "
         "model is between the classes, as a map",
     )
     routing: bool = Field(
         default=False,
-        title="Into a file: routing",
+        title="Routing",
         description="of a volume that goes into a file: also write the gates of each "
         "stage, as maps",
     )

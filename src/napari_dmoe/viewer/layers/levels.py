@@ -6,17 +6,25 @@ where napari shows it: its first voxel on the first one of the finest level.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.viewer.layers.placement import LEVEL_KEY, LayerData, placement, plain
 
-_levels: WeakKeyDictionary[Layer, tuple[ref[Image], int]] = WeakKeyDictionary()
-"""Layers that are a level of another one, and which."""
+
+@dataclass(frozen=True)
+class Level:
+    """What the metadata of a layer say that is a level of another one."""
+
+    image: ref[Image]
+    number: int
+    said: str
+    """What a person should know."""
 
 
 def level_titles(layer: Image) -> tuple[str, ...]:
@@ -36,7 +44,8 @@ def level_titles(layer: Image) -> tuple[str, ...]:
 
 def level_of(layer: Image) -> int:
     """Return which level of an image a layer stands for; 0 for a whole image."""
-    return _levels[plain(layer)][1] if plain(layer) in _levels else 0
+    level = _stated(layer)
+    return 0 if level is None else level.number
 
 
 def at_level(layer: Image, number: int, others: list[Image]) -> Image | LayerData:
@@ -63,17 +72,15 @@ def at_level(layer: Image, number: int, others: list[Image]) -> Image | LayerDat
     if number == 0:
         return image
     for other in others:
-        source, own = _levels.get(plain(other), (None, 0))
-        if source is not None and source() is image and own == number:
+        own = _stated(other)
+        if own is not None and own.image() is image and own.number == number:
             return other
     return _layer_data(image, number)
 
 
-def note_level(layer: Image, source: Image, number: int) -> None:
-    """Take note that a layer is a level of an image."""
-    whole = _whole(source)
-    if whole is not None:
-        _levels[plain(layer)] = (ref(whole), number)
+def _stated(layer: Image) -> Level | None:
+    level = layer.metadata.get(LEVEL_KEY)
+    return level if isinstance(level, Level) else None
 
 
 def _whole(layer: Image) -> Image | None:
@@ -81,10 +88,11 @@ def _whole(layer: Image) -> Image | None:
 
     None, too, for a level whose image is gone.
     """
-    layer = plain(layer)
     if layer.multiscale:
-        return layer
-    return _levels[layer][0]() if layer in _levels else None
+        whole: Image = plain(layer)
+        return whole
+    level = _stated(layer)
+    return None if level is None else level.image()
 
 
 def _shape(image: Image, number: int) -> tuple[int, ...]:
@@ -103,7 +111,7 @@ def _layer_data(image: Image, number: int) -> LayerData:
     look: dict[str, Any] = {
         "name": f"{image.name} level {number}",
         "rgb": image.rgb,
-        "metadata": {**image.metadata, LEVEL_KEY: said},
+        "metadata": {**image.metadata, LEVEL_KEY: Level(ref(image), number, said)},
         **placement(image, grid),
     }
     if not image.rgb:

@@ -93,6 +93,7 @@ def differ(first: NDArray[Any], second: NDArray[Any]) -> bool:
     """Say whether two arrays differ, plane by plane: it ends at the first that does."""
     if first.shape != second.shape:
         return True
+    first, second = np.asarray(first), np.asarray(second)  # a disk's are read once
     pairs = zip(first, second, strict=True) if first.ndim > 2 else [(first, second)]
     return any(not np.array_equal(one, other) for one, other in pairs)
 

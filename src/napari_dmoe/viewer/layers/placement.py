@@ -105,8 +105,8 @@ def to_image(
     affine, unit = in_world(layer, names)
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     turned = (TURNED_AXES,) if _runs_elsewhere(data_to_world(layer)) else ()
-    level = layer.metadata.get(LEVEL_KEY)
-    of_level = (level,) if isinstance(level, str) else ()
+    level = getattr(layer.metadata.get(LEVEL_KEY), "said", "")
+    of_level = (level,) if level else ()
     notices = (*turned, *of_level, *_stated_notice(layer))
     image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
     number = used_channel(layer, image.n_channels) if channel == "chosen" else channel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QFrame, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QWidget
 
 from napari_dmoe.inference.running.settings import AlsoWritten, InferenceSettings
 from napari_dmoe.viewer.segment.action_view import ActionSection
@@ -53,7 +53,7 @@ class SegmentTab(QWidget):
         names = AlsoWritten.model_fields
         self.also_written = SettingsForm(AlsoWritten(), names=names)
         advanced = QWidget()
-        forms = self.settings, self.also_written
+        forms = self.settings, QLabel("Into a file, also:"), self.also_written
         self._advanced = column(advanced, self.patient.rerun_box, *forms)
         self.advanced = Fold(
             "Advanced",

@@ -19,7 +19,6 @@ from napari_dmoe.viewer.layers.levels import (
     at_level,
     level_of,
     level_titles,
-    note_level,
 )
 from napari_dmoe.viewer.layers.placement import used_channel
 from napari_dmoe.viewer.layers.samples import model_for
@@ -178,7 +177,6 @@ def choose_level(session: Session, image: Image, number: int) -> None:
     elif viewer is not None:
         patient = session.patient_of(image)
         layer: Image = put(viewer, found, None)
-        note_level(layer, image, number)
         session.set_patient(layer, patient, f"from “{image.name}”")
         session.choose_image(layer)
 

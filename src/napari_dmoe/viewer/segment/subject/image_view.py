@@ -17,6 +17,8 @@ from napari_dmoe.viewer.ui.theme import Tone, set_tone
 _AS_IT_IS = "not named"
 _LEAST_NAME = 32  # beside 8729/8729, there; the list that it opens has room for all
 _LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
+_LEVEL = 18
+"""Characters of a level's name that are seen where there is room."""
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
 
@@ -87,13 +89,14 @@ class ImageSection(QWidget):
             "Which level of the multiscale image is segmented: the finest, or one that "
             "is coarser and faster. That becomes a layer of its own, and the record of "
             "its mask says it.",
-            characters=1,
+            characters=_LEVEL,
         )
         self.level_combo.setMinimumWidth(_LEAST)
         self.level_combo.activated.connect(self.level_chosen)
         self.fit = parts.line(name="image-fit")
         self._layouts: list[tuple[str, ...]] = []
         self._channels = ChannelChoice()
+        self._level_row = parts.row(QLabel("Level"), self.level_combo, stretch=1)
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.pixel_size = PixelSizeButton()
         self.browse = BrowseBar()
@@ -107,7 +110,7 @@ class ImageSection(QWidget):
         head = parts.row(heading, self.combo, self.browse, stretch=1)
         # The room of what an image leaves to be chosen is kept: nothing below it moves
         # when an image comes that has more channels, or axes without names.
-        choices = self.level_combo, self.channel_combo, self.pixel_size, self._axes_row
+        choices = self._level_row, self.channel_combo, self.pixel_size, self._axes_row
         left = parts.row(*choices, QWidget(), stretch=len(choices))
         left.setMinimumHeight(self.axes_combo.sizeHint().height())
         parts.column(self, head, self.fit, left)
@@ -141,7 +144,7 @@ class ImageSection(QWidget):
         self.level_combo.clear()
         self.level_combo.addItems(list(titles))
         self.level_combo.setCurrentIndex(chosen)
-        self.level_combo.setVisible(bool(titles))
+        self._level_row.setVisible(bool(titles))
 
     def show_axes(
         self, layouts: Sequence[tuple[str, ...]], chosen: tuple[str, ...] | None
