@@ -29,22 +29,35 @@ class ZarrMask:
     ----------
     path : Path
         A folder that :func:`empty_zarr_mask` has made.
+    backwards : sequence of str
+        Axes that are stored turned round; all places are those of the volume.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, backwards: Sequence[str] = ()) -> None:
         # What a killed process was writing has another name until it is whole.
         for left in path.rglob("*.partial"):
             left.unlink()
         self._group = zarr_package().open_group(str(path), mode="r+")
         self._levels = [array for _, array in sorted(self._group.arrays())]
+        self._flips = tuple(
+            slice(None, None, -1 if axis in backwards else 1) for axis in SPATIAL_AXES
+        )
 
-    def write(self, place: Sequence[slice], labels: NDArray[np.uint8]) -> None:
+    def write(self, place: Sequence[slice], labels: NDArray[Any]) -> None:
         """Write the labels (d, h, w) of a part; whole chunks are written once."""
-        self._levels[0][tuple(place)] = labels
+        self._levels[0][self._stored(place)] = labels[self._flips]
 
-    def read(self, place: Sequence[slice]) -> NDArray[np.uint8]:
+    def read(self, place: Sequence[slice]) -> NDArray[Any]:
         """Return the labels (d, h, w) of a part."""
-        return np.asarray(self._levels[0][tuple(place)])
+        return np.asarray(self._levels[0][self._stored(place)])[self._flips]
+
+    def _stored(self, place: Sequence[slice]) -> tuple[slice, ...]:
+        """Return where a part lies in the array."""
+        parts = zip(place, self._flips, self._levels[0].shape, strict=True)
+        return tuple(
+            slice(n - part.stop, n - part.start) if flip.step < 0 else part
+            for part, flip, n in parts
+        )
 
     def rows(self, axis: int) -> int:
         """Return how many planes across an axis are best written together."""
@@ -75,7 +88,9 @@ def empty_zarr_mask(
     *,
     name: str,
     placed: Placed,
-    classes: Sequence[str],
+    classes: Sequence[str] | Mapping[int, str],
+    colours: Mapping[int, tuple[int, int, int]] | None = None,
+    dtype: str = "uint8",
 ) -> None:
     """Make an OME-Zarr image of labels, of 0, that :class:`ZarrMask` can write.
 
@@ -89,8 +104,10 @@ def empty_zarr_mask(
         What the image is called.
     placed : Placed
         Where it lies.
-    classes : sequence of str
-        What labels mean, the first being 0.
+    classes, colours
+        As :func:`image_facts` takes them.
+    dtype : str
+        Type of the labels.
 
     Raises
     ------
@@ -100,7 +117,7 @@ def empty_zarr_mask(
         When it cannot be written.
     """
     steps = steps_of(shape)
-    facts = image_facts(name, steps, placed, classes)
+    facts = image_facts(name, steps, placed, classes, colours)
     group = zarr_package().open_group(
         str(path), mode="w-", zarr_format=3, attributes=facts
     )
@@ -110,7 +127,7 @@ def empty_zarr_mask(
             str(number),
             shape=sizes,
             chunks=tuple(min(CHUNK, n) for n in sizes),
-            dtype="uint8",
+            dtype=dtype,
             fill_value=0,
             dimension_names=SPATIAL_AXES,
         )
@@ -124,7 +141,7 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
         yield (*rows, slice(0, width))
 
 
-def _thinned(array: Any, place: Sequence[slice]) -> NDArray[np.uint8]:
+def _thinned(array: Any, place: Sequence[slice]) -> NDArray[Any]:
     """Return each n-th voxel of a part; what zarr reads with steps, it reads slowly."""
     whole = tuple(slice(part.start, part.stop) for part in place)
     every = tuple(slice(None, None, part.step) for part in place)

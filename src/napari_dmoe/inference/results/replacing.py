@@ -20,7 +20,7 @@ from napari_dmoe.imaging.files import (
     stated_classes,
 )
 from napari_dmoe.imaging.ome_zarr.library import is_zarr
-from napari_dmoe.imaging.ome_zarr.reading import labels_sha256_of
+from napari_dmoe.imaging.ome_zarr.reading import labels_sha256_of, read_zarr
 from napari_dmoe.inference.results.provenance import ImageRecord
 from napari_dmoe.inference.results.sidecars import (
     images_in,
@@ -29,6 +29,7 @@ from napari_dmoe.inference.results.sidecars import (
     record_path,
     recorded,
     same_image,
+    turned_axes,
 )
 
 EARLIER = "earlier"
@@ -108,7 +109,9 @@ def is_painted(mask: Path) -> bool:
         return record is not None and record.edited
     try:
         if is_zarr(mask):
-            return record.edited or labels_sha256_of(mask) != record.labels_sha256
+            stored = read_zarr(mask)
+            found = labels_sha256_of(stored, turned_axes(stored, record))
+            return record.edited or found != record.labels_sha256
         labels = in_order_of_result(read_image(mask), record)
     except (ValueError, OSError):
         return True

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.disk.claims import refuse_beyond_disk
 from napari_dmoe.imaging.disk.output_names import LONGEST, output_stem
@@ -94,10 +92,10 @@ class Target:
                     partial,
                     shape,
                     name=self.path.name,
-                    placed=_placed(self.image),
+                    placed=Placed.of(self.image),
                     classes=self.classes,
                 )
-            return ZarrMask(partial)
+            return ZarrMask(partial, Placed.of(self.image).backwards)
         if not is_begun:
             shape = self.image.spatial_shape
             empty_mask(
@@ -120,18 +118,3 @@ class Target:
             store.record(made.model_dump(mode="json"))
         unfinished.put_in_place()
         write_text(record, made.model_dump_json(indent=2) + "\n")
-
-
-def _placed(image: SpatialImage) -> Placed:
-    """Return where a volume lies, as far as OME-Zarr can say it.
-
-    Images that lie obliquely, or backwards, have the size of their voxels alone; all
-    of it is in the record.
-    """
-    if image.unit is None:
-        return Placed()
-    affine = image.affine_along(VOLUME_AXES)
-    spacing = tuple(map(float, np.linalg.norm(affine[:-1, :-1], axis=0)))
-    is_upright = np.array_equal(affine[:-1, :-1], np.diag(spacing))
-    first = tuple(map(float, affine[:-1, -1])) if is_upright else (0.0,) * len(spacing)
-    return Placed(spacing, first, image.unit)
