@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_dmoe.cli import options
+from napari_dmoe.cli import mask_format, options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar, say_failed
 from napari_dmoe.cli.straight import is_file, refuse_for_files, segment_straight
@@ -56,7 +56,8 @@ def segment(
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
-    file_format: options.Format = "auto",
+    file_format: mask_format.Format = "auto",
+    series: mask_format.Series = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -98,7 +99,7 @@ def segment(
         if is_file(output):
             of_many: dict[str, object] = {"--truth": truth, "--routing": routing}
             of_many |= {"--unlisted": unlisted, "--column": column}
-            of_many |= {"--format": file_format != "auto"}
+            of_many |= {"--format": file_format != "auto", "--series": series}
             refuse_for_files(output, of_many)
             segment_straight(
                 loaded,
@@ -122,9 +123,15 @@ def segment(
             entries = with_truth(entries, truth)
         for notice in entries.notices:
             say_above_bar(f"notice: {notice}")
-        file_type = options.chosen_format(file_format)
+        file_type = mask_format.chosen_format(file_format)
+        mask_format.refuse_no_series(file_type, series, [each.path for each in entries])
         how = segmenting.SeriesOptions(
-            settings, routing, file_type, resume=resume, overwrite=overwrite
+            settings,
+            routing,
+            file_type,
+            dicom_series=series,
+            resume=resume,
+            overwrite=overwrite,
         )
         for notice in segmenting.notices_before(loaded, entries, how):
             say_above_bar(f"notice: {notice}")

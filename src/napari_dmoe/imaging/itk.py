@@ -139,8 +139,7 @@ def itk_library(path: Path, doing: str) -> Any:
         import SimpleITK as sitk
     except ImportError as error:
         raise ImageReadError(
-            f"{path.name}: {doing} needs SimpleITK: "
-            "pip install 'napari-dmoe[itk]'"
+            f"{path.name}: {doing} needs SimpleITK: pip install 'napari-dmoe[itk]'"
         ) from error
     return sitk
 

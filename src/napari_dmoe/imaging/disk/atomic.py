@@ -54,7 +54,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Lend the path of a folder to be made, which takes its place if the block ends well.
+    """Lend the path of a folder to be made; if the block ends well it takes its place.
 
     A folder that was there before goes only then, and nothing half-written stays.
 

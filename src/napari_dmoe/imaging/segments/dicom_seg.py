@@ -7,9 +7,7 @@ the series does. Without a series that can be referred to there is no such file.
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +18,12 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.segments.meaning import Coded, Segment
-from napari_dmoe.imaging.segments.series import Series, dicom_packages, series_under
+from napari_dmoe.imaging.segments.series import (
+    Series,
+    dicom_packages,
+    nothing_told,
+    series_under,
+)
 from napari_dmoe.imaging.segments.volume import MaskVolume
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
 
@@ -103,11 +106,14 @@ def write_dicom_seg(
     _, highdicom = dicom_packages("writing DICOM-SEG")
     mask = MaskVolume.of(image, KIND)
     if not segments:
-        raise ImageReadError(f"{path.name}: {KIND} holds at least one label: found none")
-    series, labels = _series_of(mask, source)
-    made = _in_words(path, highdicom, series, labels, segments, algorithm)
-    with atomic_path(path) as partial:
-        made.save_as(partial, enforce_file_format=True)
+        raise ImageReadError(
+            f"{path.name}: {KIND} holds at least one label: found none"
+        )
+    with nothing_told():
+        series, labels = _series_of(mask, source)
+        made = _in_words(path, highdicom, series, labels, segments, algorithm)
+        with atomic_path(path) as partial:
+            made.save_as(partial, enforce_file_format=True)
 
 
 def _series_of(mask: MaskVolume, source: Path) -> tuple[Series, NDArray[Any]]:
@@ -140,23 +146,14 @@ def _series_of(mask: MaskVolume, source: Path) -> tuple[Series, NDArray[Any]]:
 def _in_words(path: Path, *what: Any) -> Any:
     """Make the object; what highdicom refuses is said in a sentence."""
     try:
-        with _quiet():
-            return _made(*what)
+        return _made(*what)
     # Series of the world's machines break rules of the standard in many ways, and what
     # is said of it may repeat a header's values, so that none of it is told.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         raise ImageReadError(
             f"{path.name}: a header of the series breaks the standard "
             f"({type(error).__name__} in highdicom): save as NIfTI or .seg.nrrd"
         ) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep warnings off that repeat a header's values, such as a patient's name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _made(
@@ -214,7 +211,9 @@ def _described(highdicom: Any, number: int, segment: Segment, who: Algorithm) ->
     if who.kind != "MANUAL":
         how = highdicom.AlgorithmIdentificationSequence(
             name=who.name[:_LONGEST],
-            family=highdicom.sr.CodedConcept("123110", "DCM", "Artificial Intelligence"),
+            family=highdicom.sr.CodedConcept(
+                "123110", "DCM", "Artificial Intelligence"
+            ),
             version=(who.version or "not saved")[:_LONGEST],
             source="napari-dmoe",
         )

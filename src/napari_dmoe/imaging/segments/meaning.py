@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Rgb = tuple[int, int, int]
+from napari_dmoe.imaging.segments.colours import Rgb
 
 _OTHER_COLOUR: Rgb = (128, 128, 128)
 

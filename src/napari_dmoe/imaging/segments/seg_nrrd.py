@@ -149,7 +149,7 @@ def segments_in(path: Path) -> tuple[Segment, ...]:
     except RuntimeError as error:
         raise ImageReadError(f"{path.name} is cut off or damaged") from error
     fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-    found = []
+    found = list[Segment]()
     while (begin := f"Segment{len(found)}_") + "LabelValue" in fields:
         try:
             label = int(fields[f"{begin}LabelValue"])

@@ -5,9 +5,13 @@ It is what a DICOM-SEG refers to. For reading images see the readers.
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +48,35 @@ def dicom_packages(doing: str) -> tuple[Any, Any]:
             f"{doing} needs pydicom and highdicom: pip install 'napari-dmoe[dicom]'"
         ) from error
     return pydicom, highdicom
+
+
+@contextmanager
+def nothing_told() -> Iterator[None]:
+    """Keep pydicom's warnings to itself, which repeat a header's values, such as names.
+
+    What matters is told by who reads or writes.
+    """
+    thread, logger = threading.get_ident(), logging.getLogger("pydicom")
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_of_others)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(is_of_others)
+
+
+_UIDS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "FrameOfReferenceUID",
+)
 
 
 @dataclass(frozen=True)
@@ -86,9 +119,7 @@ class Series:
     @property
     def has_names(self) -> bool:
         """Whether all its images can be referred to."""
-        wanted = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
-        wanted += ("StudyInstanceUID", "FrameOfReferenceUID")
-        return all(str(d.get(name) or "") for d in self.datasets for name in wanted)
+        return all(str(d.get(name) or "") for d in self.datasets for name in _UIDS)
 
 
 def series_under(path: Path) -> tuple[Series, ...]:
@@ -106,21 +137,44 @@ def series_under(path: Path) -> tuple[Series, ...]:
         Where nothing in DICOM is there, or pydicom is not installed.
     """
     pydicom, _ = dicom_packages("a DICOM series")
-    if not path.exists():
-        raise ImageReadError(f"{path.name}: there is no such file or folder")
+    refuse_no_dicom(path)
     folder = path if path.is_dir() else path.parent
     groups: dict[tuple[str, ...], list[Any]] = defaultdict(list)
     wanted: tuple[str, ...] | None = None
-    for each in _files(folder):
-        dataset = _header(pydicom, each)
-        if dataset is not None:
-            key = _key(dataset)
-            groups[key].append(dataset)
-            wanted = key if each == path else wanted
+    with nothing_told():
+        for each in _files(folder):
+            dataset = _header(pydicom, each)
+            if dataset is not None:
+                key = _key(dataset)
+                groups[key].append(dataset)
+                wanted = key if each == path else wanted
+        chosen = list(groups.values()) if wanted is None else [groups[wanted]]
+        found = tuple(filter(None, map(_series, chosen)))
     if not groups or (path.is_file() and wanted is None):
         raise ImageReadError(f"{path.name} holds no DICOM images")
-    chosen = list(groups.values()) if wanted is None else [groups[wanted]]
-    return tuple(filter(None, map(_series, chosen)))
+    return found
+
+
+def refuse_no_dicom(path: Path) -> None:
+    """Refuse a path that is neither a folder nor a DICOM file, before anything is read.
+
+    Raises
+    ------
+    ImageReadError
+        For such a path, and where pydicom is not installed.
+    """
+    pydicom, _ = dicom_packages("a DICOM series")
+    if path.is_dir():
+        return
+    try:
+        is_one = pydicom.misc.is_dicom(path)
+    except OSError:
+        is_one = False
+    if not is_one:
+        raise ImageReadError(
+            f"{path.name} is no DICOM series, and DICOM-SEG refers to one: name the "
+            "folder of the series that the image is of (--series)"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

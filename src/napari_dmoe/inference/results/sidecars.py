@@ -21,15 +21,17 @@ from napari_dmoe.imaging.files import (
     image_suffix,
 )
 from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
 from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES
+from napari_dmoe.imaging.segments import dicom_seg
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.imaging.units import millimetres
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 from napari_dmoe.inference.results.record_rules import impossible
 
-_SUFFIXES = (*IMAGE_SUFFIXES, *ZARR_SUFFIXES)
+_SUFFIXES = tuple({*IMAGE_SUFFIXES, *ZARR_SUFFIXES, dicom_seg.SUFFIX})
 
 _NEAR = 1e-3
 """Share of a voxel's side that is rounding."""
@@ -78,7 +80,7 @@ def recorded(path: Path) -> Provenance | None:
 
 
 def is_recorded(path: Path) -> bool:
-    """Say whether a TIFF or NIfTI file is a result by a record of its own.
+    """Say whether a mask or map is a result by a record of its own.
 
     That is one in its header, or one beside it that can be no other file's.
     """
@@ -88,7 +90,8 @@ def is_recorded(path: Path) -> bool:
     own, stem = _own(path), image_stem(path)
     others = {path.with_name(stem + each) for each in _SUFFIXES} - {path}
     is_alone = not any(other.exists() for other in others)
-    return suffix in (*NIFTI_SUFFIXES, *TIFF_SUFFIXES, *ZARR_SUFFIXES) and bool(
+    known = (*NIFTI_SUFFIXES, *TIFF_SUFFIXES, *ZARR_SUFFIXES)
+    return suffix in (*known, SEGMENTS_SUFFIX, dicom_seg.SUFFIX) and bool(
         images_in(own) or (is_alone and images_in(_shared(path)))
     )
 
