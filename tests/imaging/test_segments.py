@@ -372,6 +372,9 @@ def test_an_earlier_zarr_goes_only_when_the_new_one_is_there(tmp_path: Path) -> 
     assert not (path / "old").exists()
     assert read_labels(path).data.max() == 4
     assert [each.name for each in tmp_path.iterdir()] == ["a.ome.zarr"]
+    zarr.open_group(str(tmp_path / "image.zarr"), mode="w", zarr_format=3)
+    with pytest.raises(FileExistsError, match="no OME-Zarr of labels"):
+        zarr_out(tmp_path / "image.zarr", mask())
     (tmp_path / "b.zarr").mkdir()
-    with pytest.raises(FileExistsError, match="no zarr"):
+    with pytest.raises(FileExistsError, match="no OME-Zarr of labels"):
         zarr_out(tmp_path / "b.zarr", mask())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def write_zarr_labels(
     Parameters
     ----------
     path : str or path-like
-        A folder, ending in ``.ome.zarr`` or ``.zarr``; another zarr there is replaced.
+        A folder, ending in ``.ome.zarr`` or ``.zarr``; other labels there are replaced.
     image : SpatialImage
         Whole numbers along z, y and x in any order.
     segments : sequence of Segment
@@ -61,8 +62,10 @@ def write_zarr_labels(
         )
     places = [image.axes.index(axis) for axis in SPATIAL_AXES]
     labels = small(in_memory(image.data).transpose(places), KIND)
-    if path.exists() and not is_zarr(path):
-        raise FileExistsError(f"{path.name} is there already, and no zarr")
+    if os.path.lexists(path) and not _holds_labels(path):
+        raise FileExistsError(
+            errno.EEXIST, "is there already, and is no OME-Zarr of labels", str(path)
+        )
     with atomic_folder(path) as partial:
         empty_zarr_mask(
             partial,
@@ -81,3 +84,15 @@ def write_zarr_labels(
         mask.finish()
         if record is not None:
             mask.record(record)
+
+
+def _holds_labels(path: Path) -> bool:
+    """Say whether a folder is an image of labels, and not one that labels are of."""
+    if path.is_symlink() or not is_zarr(path):
+        return False
+    try:
+        group = zarr_package().open_group(str(path), mode="r")
+        return "image-label" in group.attrs.get("ome", {})
+    # What is damaged makes zarr raise almost anything: then it is none.
+    except Exception:  # noqa: BLE001
+        return False
