@@ -25,6 +25,7 @@ from napari_dmoe.imaging.segments.zarr_labels import write_zarr_labels
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
 from napari_dmoe.imaging.world import placed_image
 
+formats = pytest.mark.formats
 SHAPE = (3, 4, 5)
 CLASSES = ("background", "prostate", "lesion")
 SIZES = np.array([0.7, 1.1, 4.5])
@@ -211,6 +212,7 @@ def test_in_every_order_a_dicom_seg_lies_on_its_series(
         assert_in_place(path, read, affine, is_same_order=False)
 
 
+@formats("sheared axes as .seg.nrrd or DICOM-SEG, oblique ones as OME-Zarr")
 @every_order
 def test_only_nifti_holds_a_shear(
     tmp_path: Path, order: tuple[int, ...], flips: tuple[int, ...]
@@ -230,6 +232,7 @@ def test_only_nifti_holds_a_shear(
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
 
 
+@formats("mask as .seg.nrrd")
 def test_names_and_colours_are_those_of_the_labels(
     tmp_path: Path, series: tuple[Path, np.ndarray]
 ) -> None:

@@ -267,3 +267,55 @@ def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     from napari_dmoe.viewer.layers.saving import save_layer
 
     return save_layer(Path(path), data, meta)
+
+
+@_in_words
+def show_soft_tissue() -> None:
+    """Show selected CTs in the window of soft tissue."""
+    _show_window("soft tissue")
+
+
+@_in_words
+def show_lung() -> None:
+    """Show selected CTs in the window of the lung."""
+    _show_window("lung")
+
+
+@_in_words
+def show_bone() -> None:
+    """Show selected CTs in the window of bone."""
+    _show_window("bone")
+
+
+@_in_words
+def show_brain() -> None:
+    """Show selected CTs in the window of the brain."""
+    _show_window("brain")
+
+
+@_in_words
+def show_full_range() -> None:
+    """Show selected CTs with all their numbers."""
+    from napari_dmoe.viewer.layers.windows import FULL
+
+    _show_window(FULL)
+
+
+def _show_window(name: str) -> None:
+    """Set the contrast of the selected images, or say that they are no CT."""
+    import napari
+    from napari.layers import Image
+    from napari.utils.notifications import show_warning
+
+    from napari_dmoe.viewer.layers.windows import is_in_hounsfield, show_window
+
+    viewer = napari.current_viewer()
+    selected = [] if viewer is None else list(viewer.layers.selection)
+    images = [layer for layer in selected if isinstance(layer, Image)]
+    ours = [image for image in images if is_in_hounsfield(image)]
+    for image in ours:
+        show_window(image, name)
+    if not ours:
+        show_warning(
+            "No image in Hounsfield units is selected: none has grey values below -500."
+        )

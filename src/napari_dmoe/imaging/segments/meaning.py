@@ -96,7 +96,7 @@ class Segment:
 
 def segments_of(
     labels: NDArray[Any],
-    classes: Sequence[str] = (),
+    classes: Sequence[str] | Mapping[int, str] = (),
     colours: Mapping[int, Rgb] | None = None,
 ) -> tuple[Segment, ...]:
     """Return what the labels of a mask mean: all named classes, and what else occurs.
@@ -105,7 +105,7 @@ def segments_of(
     ----------
     labels : integer array
         The mask; 0 is the background.
-    classes : sequence of str
+    classes : sequence of str, or mapping of int to str
         What labels mean, the first being 0; empty where nobody knows.
     colours : mapping of int to (red, green, blue), optional
         Colours by label; grey for others.
@@ -116,7 +116,7 @@ def segments_of(
     >>> [(each.label, each.name) for each in found]
     [(1, 'lesion'), (7, 'label 7')]
     """
-    known = dict(enumerate(classes))
+    known = classes if isinstance(classes, Mapping) else dict(enumerate(classes))
     present = {int(label) for label in np.unique(labels)} if labels.size else set()
     shown = colours or {}
     return tuple(

@@ -13,6 +13,7 @@ from napari_dmoe.imaging.frames import Frames, source_axes
 from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES, zarr_package
 from napari_dmoe.imaging.ome_zarr.multiscales import Placed
 from napari_dmoe.imaging.ome_zarr.writing import ZarrMask, empty_zarr_mask
+from napari_dmoe.imaging.segments.colours import class_colours
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.tiff.writing import TiffMask, empty_mask
 from napari_dmoe.imaging.volumes import VOLUME_AXES
@@ -94,6 +95,7 @@ class Target:
                     name=self.path.name,
                     placed=Placed.of(self.image),
                     classes=self.classes,
+                    colours=class_colours(self.classes),
                 )
             return ZarrMask(partial, Placed.of(self.image).backwards)
         if not is_begun:

@@ -115,7 +115,7 @@ def layer_segments(
 ) -> tuple[Segment, ...]:
     """Return what a layer's labels mean: by its record or features, in its colours."""
     names = layer_names(meta, record)
-    plain = segments_of(labels, [names.get(i, "") for i in range(_count(names))])
+    plain = segments_of(labels, names)
     colours = _colours(meta.get("colormap"), [each.label for each in plain])
     grey = {each.label: each.colour for each in plain}
     shown = grey | colours
@@ -151,10 +151,6 @@ def stated_look(segments: Sequence[Segment], largest: int) -> dict[str, Any]:
     texts = [names.get(n, "") for n in range(last + 1)]
     colours = {each.label: each.colour for each in segments}
     return named_look(["background", *texts[1:]], colours)
-
-
-def _count(names: dict[int, str]) -> int:
-    return max(names, default=-1) + 1
 
 
 def _colours(colormap: Any, labels: Sequence[int]) -> dict[int, Rgb]:

@@ -17,6 +17,7 @@ from napari_dmoe.viewer.layers.axes import (
 )
 from napari_dmoe.viewer.layers.placement import used_channel
 from napari_dmoe.viewer.layers.samples import model_for
+from napari_dmoe.viewer.layers.windows import is_in_hounsfield, show_window
 from napari_dmoe.viewer.segment.subject.image_view import (
     ChannelChoice,
     ImageChoice,
@@ -57,6 +58,7 @@ class SubjectControl(Control):
         image_section.image_chosen.connect(self._on_image_chosen)
         image_section.layout_chosen.connect(self._on_layout_chosen)
         image_section.channel_chosen.connect(self._on_channel_chosen)
+        image_section.window_chosen.connect(self._on_window_chosen)
         patient_section.value_entered.connect(self._on_value_entered)
         self.show_model()
 
@@ -94,6 +96,7 @@ class SubjectControl(Control):
             None if image is None else chosen_layout(image),
         )
         self._images.show_channels(self._channels(image))
+        self._images.show_windows(is_ct=is_in_hounsfield(image))
         self._show_patient()
 
     def _channels(self, image: Image | None) -> ChannelChoice:
@@ -143,6 +146,11 @@ class SubjectControl(Control):
         image = self._session.image
         if image is not None:
             self._session.choose_channel(image, number)
+
+    def _on_window_chosen(self, name: str) -> None:
+        image = self._session.image
+        if image is not None:
+            show_window(image, name)
 
     def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image
