@@ -130,7 +130,7 @@ def layer_names(meta: dict[str, Any], record: Provenance | None) -> dict[int, st
     if features is None or CLASS not in features:
         return {}
     names = [str(name) for name in features[CLASS]]
-    numbers = range(len(names))
+    numbers: Sequence[int] = range(len(names))
     if _INDEX in features:
         try:
             numbers = [int(number) for number in features[_INDEX]]
