@@ -15,7 +15,7 @@ from pathlib import Path
 from places import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "formats.md"
-OUTCOMES = {"read", "converted", "refused", "asked"}
+OUTCOMES = {"read", "converted", "refused", "asked", "written"}
 
 
 def rows_of_the_page() -> list[list[str]]:

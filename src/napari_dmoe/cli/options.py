@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -17,7 +17,6 @@ from napari_dmoe.cli.outcome import clear_errors
 from napari_dmoe.validation import said
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.results.export import FileFormat
     from napari_dmoe.patient import Patient
 
 BundledOrFile = Annotated[
@@ -60,12 +59,6 @@ OutputOrFile = Annotated[
         "-o",
         help="Folder to write into; or the mask of one volume, NAME.ome.zarr or "
         "NAME.tif, which is then written as it comes, and never in memory.",
-    ),
-]
-Format = Annotated[
-    str,
-    typer.Option(
-        "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
     ),
 ]
 Overwrite = Annotated[
@@ -258,19 +251,6 @@ def columns_of(
         if found.setdefault(name, meaning) != meaning:
             raise ValueError(f"{option} gives {name} two meanings: say one")
     return found
-
-
-def chosen_format(name: str) -> FileFormat:
-    """Return a file format by its name.
-
-    Raises
-    ------
-    ValueError
-        When there is no such format.
-    """
-    if name not in ("auto", "tiff", "nifti"):
-        raise ValueError(f"there is no format {name!r}: use auto, tiff or nifti")
-    return cast("FileFormat", name)
 
 
 def with_patient(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_dmoe.cli import options
+from napari_dmoe.cli import mask_format, options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar, say_failed
 from napari_dmoe.cli.straight import (
@@ -78,7 +78,8 @@ def segment(
             "the classes.",
         ),
     ] = False,
-    file_format: options.Format = "auto",
+    file_format: mask_format.Format = "auto",
+    series: mask_format.Series = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -121,7 +122,7 @@ def segment(
         refuse_unheard_of(patient, drivers)
         if is_file(output):
             of_many: dict[str, object] = {"--truth": truth, "--unlisted": unlisted}
-            of_many |= {"--column": column}
+            of_many |= {"--column": column, "--series": series}
             of_many |= {"--format": file_format != "auto"}
             refuse_for_files(output, of_many)
             segment_straight(
@@ -153,9 +154,15 @@ def segment(
             entries = with_truth(entries, truth)
         for notice in entries.notices:
             say_above_bar(f"notice: {notice}")
-        file_type = options.chosen_format(file_format)
+        file_type = mask_format.chosen_format(file_format)
+        mask_format.refuse_no_series(file_type, series, [each.path for each in entries])
         how = segmenting.SeriesOptions(
-            settings, routing, file_type, resume=resume, overwrite=overwrite
+            settings,
+            routing,
+            file_type,
+            dicom_series=series,
+            resume=resume,
+            overwrite=overwrite,
         )
         for notice in segmenting.notices_before(loaded, entries, how):
             say_above_bar(f"notice: {notice}")

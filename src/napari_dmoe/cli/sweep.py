@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_dmoe.cli import options
+from napari_dmoe.cli import mask_format, options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -43,7 +43,7 @@ def sweep(
             "--further", metavar="NAME=VALUE", help="Any further attribute of the card."
         ),
     ] = None,
-    file_format: options.Format = "auto",
+    file_format: mask_format.Format = "auto",
     overwrite: options.Overwrite = False,
     settings: InferenceSettings,
 ) -> None:
@@ -67,7 +67,9 @@ def sweep(
         from napari_dmoe.models.naming import refuse_unheard_of
         from napari_dmoe.patient import attribute_called
 
-        file_type = options.chosen_format(file_format)
+        file_type = mask_format.chosen_format(file_format)
+        if file_type == "dicom-seg":
+            raise ValueError("dicom-seg is for one mask: sweep writes several")
         given = [text for text in (swept, second) if text is not None]
         own = [text for text in given if "=" in text]
         patient = options.patient_of(

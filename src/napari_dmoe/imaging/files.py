@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from napari_dmoe.imaging.itk import ITK_SUFFIXES, read_itk
+from napari_dmoe.imaging.itk import ITK_SUFFIXES, SEGMENTS_SUFFIX, read_itk
 from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
 from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES, is_zarr
@@ -50,7 +50,7 @@ def image_suffix(path: Path) -> str:
 def suffix_of(name: str) -> str:
     """Return the same of a name alone, as paths are slow to make of very many."""
     lower = name.lower()
-    for longer in (".nii.gz", ".ome.zarr"):
+    for longer in (".nii.gz", ".ome.zarr", SEGMENTS_SUFFIX):
         if lower.endswith(longer):
             return longer
     place = lower.rfind(".")

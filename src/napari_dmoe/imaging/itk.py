@@ -28,7 +28,9 @@ from napari_dmoe.imaging.spatial import (
 from napari_dmoe.imaging.units import millimetres, unit_name
 from napari_dmoe.imaging.world import placed_image
 
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
+SEGMENTS_SUFFIX = ".seg.nrrd"
+"""Ending of masks as 3D Slicer names them."""
+NRRD_SUFFIXES = (SEGMENTS_SUFFIX, ".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
 ITK_SUFFIXES = (*NRRD_SUFFIXES, *META_SUFFIXES)
 
@@ -97,9 +99,9 @@ def read_itk(path: str | os.PathLike[str]) -> SpatialImage:
         than it can hold or memory has, or holds complex numbers.
     """
     path = Path(path)
-    sitk = _library(path)
+    sitk = itk_library(path, "reading NRRD and MetaImage")
     stated = _stated(path)
-    with _in_words(path), _silent(sitk):
+    with _in_words(path), itk_silent(sitk):
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
@@ -125,13 +127,19 @@ def is_itk(path: Path) -> bool:
     return start.startswith(b"NRRD") or b"NDims" in start.partition(b"ElementData")[0]
 
 
-def _library(path: Path) -> Any:
+def itk_library(path: Path, doing: str) -> Any:
+    """Return SimpleITK, which is needed for a file.
+
+    Raises
+    ------
+    ImageReadError
+        Where it is not installed; says what to install.
+    """
     try:
         import SimpleITK as sitk
     except ImportError as error:
         raise ImageReadError(
-            f"{path.name}: reading NRRD and MetaImage needs SimpleITK: "
-            "pip install 'napari-dmoe[itk]'"
+            f"{path.name}: {doing} needs SimpleITK: pip install 'napari-dmoe[itk]'"
         ) from error
     return sitk
 
@@ -173,7 +181,7 @@ def _in_words(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _silent(sitk: Any) -> Iterator[None]:
+def itk_silent(sitk: Any) -> Iterator[None]:
     """Keep ITK's warnings off the terminal; what matters of them is told here."""
     before = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)

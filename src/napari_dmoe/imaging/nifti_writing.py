@@ -6,7 +6,7 @@ import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -18,7 +18,7 @@ from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import TO_LPS
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres, unit_name
-from napari_dmoe.imaging.world import WORLD_AXES
+from napari_dmoe.imaging.world import file_affine
 from napari_dmoe.purpose import reason
 
 _DESCRIPTION = b"napari-dmoe, research use only"
@@ -66,7 +66,7 @@ def write_nifti(
     axes = [*further, *spatial]
     data = in_memory(image.data).transpose([image.axes.index(axis) for axis in axes])
     data = data.astype(np.uint8) if data.dtype == bool else data
-    affine = _to_nifti_world(image, spatial)
+    affine = TO_LPS @ file_affine(image, spatial)
     unit, factor = _unit(path, image.unit)
     affine[:3] *= factor
     try:
@@ -98,17 +98,6 @@ def _unit(path: Path, unit: str | None) -> tuple[str, float]:
         return "unknown", 1.0
     factor = millimetres(name) or 1.0
     return (_UNITS[name], 1.0) if name in _UNITS else ("mm", factor)
-
-
-def _to_nifti_world(
-    image: SpatialImage, spatial: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """Return the affine from the file's (i, j, k) to NIfTI's world."""
-    affine = np.eye(4)
-    rows = [image.spatial_axes.index(name) for name in WORLD_AXES]
-    columns = [image.spatial_axes.index(name) for name in reversed(spatial)]
-    affine[:3] = image.affine[np.ix_(rows, [*columns, 3])]
-    return cast("NDArray[np.float64]", TO_LPS @ affine)
 
 
 def _set_qform(file: Any, affine: NDArray[np.float64]) -> None:

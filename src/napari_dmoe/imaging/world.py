@@ -57,3 +57,16 @@ def placed_image(
     columns = [names.index(name) for name in axes[-3:]]
     ours = np.asarray(affine[np.ix_([*rows, 3], [*columns, 3])])
     return SpatialImage(data.T, axes, ours, unit, notices)
+
+
+def file_affine(image: SpatialImage, spatial: Sequence[str]) -> NDArray[np.float64]:
+    """Return the (4, 4) affine from a file's (i, j, k) to the world's (x, y, z).
+
+    It undoes :func:`placed_image`: `spatial` are the axes z, y and x in the order in
+    which an array has them, which is (k, j, i). The unit stays that of the image.
+    """
+    affine = np.eye(4)
+    rows = [image.spatial_axes.index(name) for name in WORLD_AXES]
+    columns = [image.spatial_axes.index(name) for name in reversed(spatial)]
+    affine[:3] = image.affine[np.ix_(rows, [*columns, 3])]
+    return affine

@@ -177,12 +177,13 @@ def _open_volumes(paths: list[str]) -> list[LayerData]:
     """Open volumes; integers in a file named as labels become a Labels layer."""
     from napari.utils.notifications import show_info
 
-    from napari_dmoe.imaging.files import image_stem, read_image
+    from napari_dmoe.imaging.files import image_stem, image_suffix, read_image
+    from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
     from napari_dmoe.viewer.layers import opening
 
     layers = []
     for path in map(Path, paths):
-        if opening.has_record(path):
+        if opening.has_record(path) or image_suffix(path) == SEGMENTS_SUFFIX:
             layers += opening.mask_layers(path)
             continue
         image, name = read_image(path), image_stem(path)
@@ -214,10 +215,24 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
 
 @_in_words
 def write_mask_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Save one labels layer as TIFF that names its classes, with its record."""
-    from napari_dmoe.viewer.layers.saving import save_mask
+    """Save one labels layer with the names of its classes, and its record.
 
-    return save_mask(Path(path), data, meta)
+    As TIFF, ``.seg.nrrd``, OME-Zarr or DICOM-SEG, by the path's ending; the last refers
+    to the series in DICOM that an image of the viewer was opened from.
+    """
+    import napari
+    from napari.utils.notifications import show_info
+
+    from napari_dmoe.imaging.segments.dicom_seg import IDENTIFIED, SUFFIX
+    from napari_dmoe.viewer.layers.saving import save_mask
+    from napari_dmoe.viewer.layers.segments import dicom_sources
+
+    viewer = napari.current_viewer()
+    series = () if viewer is None else dicom_sources(viewer.layers)
+    written = save_mask(Path(path), data, meta, series=series)
+    if path.lower().endswith(SUFFIX):
+        show_info(f"{Path(path).name}: {IDENTIFIED}.")
+    return written
 
 
 @_in_words
@@ -252,3 +267,55 @@ def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     from napari_dmoe.viewer.layers.saving import save_layer
 
     return save_layer(Path(path), data, meta)
+
+
+@_in_words
+def show_soft_tissue() -> None:
+    """Show selected CTs in the window of soft tissue."""
+    _show_window("soft tissue")
+
+
+@_in_words
+def show_lung() -> None:
+    """Show selected CTs in the window of the lung."""
+    _show_window("lung")
+
+
+@_in_words
+def show_bone() -> None:
+    """Show selected CTs in the window of bone."""
+    _show_window("bone")
+
+
+@_in_words
+def show_brain() -> None:
+    """Show selected CTs in the window of the brain."""
+    _show_window("brain")
+
+
+@_in_words
+def show_full_range() -> None:
+    """Show selected CTs with all their numbers."""
+    from napari_dmoe.viewer.layers.windows import FULL
+
+    _show_window(FULL)
+
+
+def _show_window(name: str) -> None:
+    """Set the contrast of the selected images, or say that they are no CT."""
+    import napari
+    from napari.layers import Image
+    from napari.utils.notifications import show_warning
+
+    from napari_dmoe.viewer.layers.windows import is_in_hounsfield, show_window
+
+    viewer = napari.current_viewer()
+    selected = [] if viewer is None else list(viewer.layers.selection)
+    images = [layer for layer in selected if isinstance(layer, Image)]
+    ours = [image for image in images if is_in_hounsfield(image)]
+    for image in ours:
+        show_window(image, name)
+    if not ours:
+        show_warning(
+            "No image in Hounsfield units is selected: none has grey values below -500."
+        )

@@ -33,9 +33,9 @@ from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.states import state_of
 from napari_dmoe.imaging.files import image_suffix, read_image
 from napari_dmoe.imaging.frames import transposed
-from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import ResultWriter
+from napari_dmoe.inference.results.mask_formats import format_of, read_saved
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.sidecars import is_as_run, new_record_path, recorded
 from napari_dmoe.purpose import reason
@@ -112,7 +112,7 @@ def save_correction(
         placed = image or _image_of(row, path, record)
         cells = _cells(row, whole, record, placed)
         cells["record"] = new_record_path(path).name
-        _write_mask(path, whole, record, placed)
+        _write_mask(path, whole, record, placed, series=row.image)
         new = _brought_up_to_date(row, cells)
         write_rows(
             at / SUMMARY, [(new if each is row else each).cells for each in rows]
@@ -181,7 +181,7 @@ def _image_of(row: FinishedRow, mask: Path, record: Provenance) -> SpatialImage:
             f"the image of {mask.name}, by which its mask is placed, is not there any "
             "more"
         )
-    return read_image(mask)
+    return read_saved(mask, record)
 
 
 def _cells(
@@ -209,10 +209,15 @@ def _cells(
 
 
 def _write_mask(
-    path: Path, labels: NDArray[np.uint8], record: Provenance, image: SpatialImage
+    path: Path,
+    labels: NDArray[np.uint8],
+    record: Provenance,
+    image: SpatialImage,
+    *,
+    series: Path | None,
 ) -> None:
     """Write mask and record over those of before, both or none."""
-    old = read_image(path)
+    old = read_saved(path, record)
     if sorted(old.axes) != sorted(record.axes):
         raise CorrectionError(f"{path.name} has other axes than its record says")
     sizes = dict(zip(old.axes, old.data.shape, strict=True))
@@ -221,10 +226,9 @@ def _write_mask(
         raise CorrectionError(
             f"the correction has {labels.shape} pixels, the mask {shape}"
         )
-    is_nifti = image_suffix(path) in NIFTI_SUFFIXES
     stem = path.name.removesuffix(f".labels{image_suffix(path)}")
-    text = record.model_dump_json(indent=2) + "\n"
-    writer = ResultWriter(path.with_name(stem), image, text, is_nifti)
+    where = path.with_name(stem)
+    writer = ResultWriter(where, image, record, format_of(path), series)
     writer.write(
         "labels", labels, record.axes, record.labels_grid, classes=record.classes
     )

@@ -13,7 +13,13 @@ from napari_dmoe.cohorts.series.listing import Entry
 from napari_dmoe.cohorts.series.rows import Status, path_cell
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.results.export import FileFormat, n_pixels, room_for_mask
+from napari_dmoe.inference.results.export import n_pixels, room_for_mask
+from napari_dmoe.inference.results.mask_formats import (
+    FileFormat,
+    ending,
+    mask_format,
+    read_saved,
+)
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 from napari_dmoe.inference.results.replacing import (
     ExistingFileError,
@@ -46,6 +52,9 @@ class SeriesOptions:
     """Whether the gates are written, too."""
     file_format: FileFormat = "auto"
     """See :func:`napari_dmoe.inference.results.export.save_segmentation`."""
+    dicom_series: Path | None = None
+    """For DICOM-SEG, the folder of the series that a single image is of; else images
+    are series themselves."""
     priors: Priors | None = None
     """Shares of the values of unknown attributes, instead of the card's."""
     resume: bool = False
@@ -84,11 +93,9 @@ class Outputs:
         return self._file("labels")
 
     def _file(self, what: str) -> Path:
-        is_nifti = self.options.file_format == "nifti" or (
-            self.options.file_format == "auto" and self.loaded.card.dims == 3
-        )
-        suffix = "nii.gz" if is_nifti else "tif"
-        return self.stem.with_name(f"{self.stem.name}.{what}.{suffix}")
+        is_of_3d = self.loaded.card.dims == 3
+        chosen = mask_format(self.options.file_format, is_of_3d=is_of_3d)
+        return self.stem.with_name(f"{self.stem.name}.{what}{ending(what, chosen)}")
 
     def _maps(self) -> Iterator[Path]:
         """Yield where maps are written; stages only as far as they are there."""
@@ -193,7 +200,7 @@ class Outputs:
         if any(each is None or _as_made(each) != made for each in maps):
             return None
         try:
-            labels = in_order_of_result(read_image(self.mask), record)
+            labels = in_order_of_result(read_saved(self.mask, record), record)
         except (ValueError, OSError):
             return None
         if labels.dtype != np.uint8 or not record.labels_sha256:

@@ -334,6 +334,7 @@ def _segmented(outputs: Outputs, series: _Series, progress: ProgressHook) -> Don
         routing=options.routing,
         file_format=options.file_format,
         overwrite=options.overwrite,
+        series=options.dicom_series or entry.path,
     )
     made = Mask(saved.labels, result.provenance, result.labels, "segmented")
     said = _said_of((*aside, *saved.set_aside))

@@ -11,6 +11,7 @@ import errno
 import itertools
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -49,6 +50,41 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         with _lock:
             _being_written.discard(partial.name)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Lend the path of a folder to be made; if the block ends well it takes its place.
+
+    A folder that was there before goes only then, and nothing half-written stays.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written, or a file is there.
+    """
+    begin = f"{_BEGIN}{owner_tag()}-{next(_counter)}-"
+    holder = path.with_name(begin + _end_of(path.name, _LONGEST - len(begin)))
+    try:
+        holder.mkdir()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    partial, earlier = holder / "whole", holder / "earlier"
+    try:
+        yield partial
+        for each in partial.rglob("*"):
+            if each.is_file():
+                _to_disk(each)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(earlier)
+        try:
+            partial.rename(path)
+        except OSError:
+            if earlier.exists():
+                earlier.rename(path)
+            raise
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -7,12 +7,19 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from napari_dmoe.imaging.scaled import WHOLE, Scaled
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    Grid,
+    SpatialImage,
+)
 from napari_dmoe.imaging.units import unit_name
 
 VERSION = "0.5"
@@ -34,6 +41,11 @@ _NAMES = {
 """Units of length as OME-Zarr writes them."""
 
 
+_STRAIGHT = 1e-6
+"""Share of a voxel's side by which an axis may run beside the world's: what is left of
+a rotation in the 32 bits of a header."""
+
+
 @dataclass(frozen=True)
 class Placed:
     """Where a volume lies: the size of its voxels and its first one, (z, y, x)."""
@@ -41,6 +53,44 @@ class Placed:
     spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
     first: tuple[float, ...] = (0.0, 0.0, 0.0)
     unit: str | None = None
+    backwards: tuple[str, ...] = ()
+    """Axes of the volume that run against the world's, and so are stored turned round:
+    sizes of voxels are above 0."""
+    is_whole: bool = True
+    """Whether this is all that is known of where it lies."""
+
+    @classmethod
+    def of(cls, image: SpatialImage) -> Placed:
+        """Return where a volume lies, as far as OME-Zarr can say it.
+
+        Images that lie obliquely have the size of their voxels alone.
+        """
+        if image.unit is None:
+            return cls()
+        affine = image.affine_along(SPATIAL_AXES)
+        sides, sizes = np.diag(affine)[:-1], np.linalg.norm(affine[:-1, :-1], axis=0)
+        spacing = tuple(map(float, sizes))
+        if np.abs(affine[:-1, :-1] - np.diag(sides)).max() > _STRAIGHT * sizes.min():
+            return cls(spacing, unit=image.unit, is_whole=False)
+        shape = dict(zip(image.spatial_axes, image.spatial_shape, strict=True))
+        ends = np.array([shape[axis] - 1 for axis in SPATIAL_AXES])
+        first = affine[:-1, -1] + np.minimum(sides, 0) * ends
+        back = tuple(a for a, s in zip(SPATIAL_AXES, sides, strict=True) if s < 0)
+        return cls(spacing, tuple(map(float, first)), image.unit, back)
+
+    def on(self, grid: Grid, shape: Sequence[int]) -> Placed:
+        """Return where samples on a grid in such a volume lie, of (D, H, W) voxels."""
+        spacing, first = list[float](), list[float]()
+        whole = zip(SPATIAL_AXES, self.spacing, self.first, shape, strict=True)
+        samples = zip(grid.start, grid.step, grid.shape, strict=True)
+        for (axis, side, begin, n), (start, step, m) in zip(
+            whole, samples, strict=True
+        ):
+            is_back = axis in self.backwards
+            before = n - 1 - start - step * (m - 1) if is_back else start
+            spacing.append(side * step)
+            first.append(begin + side * before)
+        return replace(self, spacing=tuple(spacing), first=tuple(first))
 
 
 def steps_of(shape: Sequence[int]) -> list[tuple[int, ...]]:
@@ -70,7 +120,8 @@ def image_facts(
     name: str,
     steps: Sequence[Sequence[int]],
     placed: Placed,
-    classes: Sequence[str],
+    classes: Sequence[str] | Mapping[int, str],
+    colours: Mapping[int, tuple[int, int, int]] | None = None,
 ) -> dict[str, Any]:
     """Return the attributes of a group that is an image of labels.
 
@@ -83,14 +134,20 @@ def image_facts(
         that all levels begin with the same voxel.
     placed : Placed
         Where it lies.
-    classes : sequence of str
+    classes : sequence of str, or mapping of int to str
         What labels mean, the first being 0.
+    colours : mapping of int to (red, green, blue), optional
+        Colours by label.
     """
-    named = [
-        {"label-value": number, "class": each} for number, each in enumerate(classes)
-    ]
-    image = _multiscale(name, steps, placed)
-    return _stated(image, {"image-label": {"properties": named}})
+    known = classes if isinstance(classes, Mapping) else dict(enumerate(classes))
+    named = [{"label-value": number, "class": each} for number, each in known.items()]
+    about: dict[str, Any] = {"properties": named}
+    if colours:
+        about["colors"] = [
+            {"label-value": number, "rgba": [*rgb, 255]}
+            for number, rgb in colours.items()
+        ]
+    return _stated(_multiscale(name, steps, placed), {"image-label": about})
 
 
 def map_facts(

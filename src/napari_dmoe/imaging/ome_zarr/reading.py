@@ -11,7 +11,7 @@ References
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,23 +91,28 @@ def level_path(path: Path, level: int) -> Path:
     return path / levels[level]
 
 
-def labels_sha256_of(path: Path) -> str:
+def labels_sha256_of(mask: SpatialImage, turned: Sequence[str] = ()) -> str:
     """Return the SHA-256 of a mask's bytes, plane by plane along z, y and x.
+
+    Parameters
+    ----------
+    mask : SpatialImage
+        As :func:`read_zarr` returns it.
+    turned : sequence of str
+        Axes that are stored turned round.
 
     Raises
     ------
     ImageReadError
         When it cannot be read.
     """
-    labels, digest = read_zarr(path).data, hashlib.sha256()
-    for begin in range(0, labels.shape[0], _PLANES_AT_ONCE):
-        part = read_part(
-            labels,
-            (
-                slice(begin, begin + _PLANES_AT_ONCE),
-                *(slice(None),) * (labels.ndim - 1),
-            ),
-        )
+    labels, digest = mask.data, hashlib.sha256()
+    flips = tuple(slice(None, None, -1 if a in turned else 1) for a in mask.axes)
+    n, others = labels.shape[0], (slice(None),) * (labels.ndim - 1)
+    for begin in range(0, n, _PLANES_AT_ONCE):
+        end = min(begin + _PLANES_AT_ONCE, n)
+        planes = slice(n - end, n - begin) if flips[0].step < 0 else slice(begin, end)
+        part = read_part(labels, (planes, *others))[flips]
         digest.update(np.ascontiguousarray(part, np.uint8).data)
     return digest.hexdigest()
 

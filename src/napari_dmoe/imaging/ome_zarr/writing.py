@@ -33,23 +33,39 @@ class ZarrMask:
         A folder that :func:`empty_zarr_mask` has made.
     channel : int, optional
         Of the maps that :func:`empty_zarr_maps` has made, which is written.
+    backwards : sequence of str
+        Axes that are stored turned round; all places are those of the volume.
     """
 
-    def __init__(self, path: Path, channel: int | None = None) -> None:
+    def __init__(
+        self, path: Path, channel: int | None = None, *, backwards: Sequence[str] = ()
+    ) -> None:
         self._channel = () if channel is None else (channel,)
         # What a killed process was writing has another name until it is whole.
         for left in path.rglob("*.partial"):
             left.unlink()
         self._group = zarr_package().open_group(str(path), mode="r+")
         self._levels = [array for _, array in sorted(self._group.arrays())]
+        self._flips = tuple(
+            slice(None, None, -1 if axis in backwards else 1) for axis in SPATIAL_AXES
+        )
 
-    def write(self, place: Sequence[slice], labels: NDArray[np.uint8]) -> None:
+    def write(self, place: Sequence[slice], labels: NDArray[Any]) -> None:
         """Write the labels (d, h, w) of a part; whole chunks are written once."""
-        self._levels[0][(*self._channel, *place)] = labels
+        self._levels[0][self._stored(place)] = labels[self._flips]
 
-    def read(self, place: Sequence[slice]) -> NDArray[np.uint8]:
+    def read(self, place: Sequence[slice]) -> NDArray[Any]:
         """Return the labels (d, h, w) of a part."""
-        return np.asarray(self._levels[0][(*self._channel, *place)])
+        return np.asarray(self._levels[0][self._stored(place)])[self._flips]
+
+    def _stored(self, place: Sequence[slice]) -> tuple[int | slice, ...]:
+        """Return where a part lies in the array."""
+        sizes = self._levels[0].shape[len(self._channel) :]
+        parts = (
+            slice(n - part.stop, n - part.start) if flip.step < 0 else part
+            for part, flip, n in zip(place, self._flips, sizes, strict=True)
+        )
+        return (*self._channel, *parts)
 
     def rows(self, axis: int) -> int:
         """Return how many planes across an axis are best written together."""
@@ -80,7 +96,9 @@ def empty_zarr_mask(
     *,
     name: str,
     placed: Placed,
-    classes: Sequence[str],
+    classes: Sequence[str] | Mapping[int, str],
+    colours: Mapping[int, tuple[int, int, int]] | None = None,
+    dtype: str = "uint8",
 ) -> None:
     """Make an OME-Zarr image of labels, of 0, that :class:`ZarrMask` can write.
 
@@ -94,8 +112,10 @@ def empty_zarr_mask(
         What the image is called.
     placed : Placed
         Where it lies.
-    classes : sequence of str
-        What labels mean, the first being 0.
+    classes, colours
+        As :func:`image_facts` takes them.
+    dtype : str
+        Type of the labels.
 
     Raises
     ------
@@ -105,8 +125,9 @@ def empty_zarr_mask(
         When it cannot be written.
     """
     steps = steps_of(shape)
-    facts = image_facts(name, steps, placed, classes)
-    _make(path, [level_shape(shape, step) for step in steps], facts, SPATIAL_AXES)
+    facts = image_facts(name, steps, placed, classes, colours)
+    sizes = [level_shape(shape, step) for step in steps]
+    _make(path, sizes, facts, SPATIAL_AXES, dtype)
 
 
 def empty_zarr_maps(
@@ -131,7 +152,7 @@ def empty_zarr_maps(
     steps, n = steps_of(shape), len(what.channels)
     facts = map_facts(name, steps, placed, what)
     sizes = [(n, *level_shape(shape, step)) for step in steps]
-    _make(path, sizes, facts, (CHANNEL_AXIS, *SPATIAL_AXES))
+    _make(path, sizes, facts, (CHANNEL_AXIS, *SPATIAL_AXES), "uint8")
 
 
 def _make(
@@ -139,6 +160,7 @@ def _make(
     sizes: Sequence[tuple[int, ...]],
     facts: dict[str, Any],
     axes: tuple[str, ...],
+    dtype: str,
 ) -> None:
     """Make a group with an array of 0 for each level; chunks hold one channel."""
     group = zarr_package().open_group(
@@ -150,7 +172,7 @@ def _make(
             str(number),
             shape=shape,
             chunks=(*(1,) * n_first, *(min(CHUNK, n) for n in shape[n_first:])),
-            dtype="uint8",
+            dtype=dtype,
             fill_value=0,
             dimension_names=axes,
         )
@@ -166,7 +188,7 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
 
 def _thinned(
     array: Any, first: tuple[int, ...], place: Sequence[slice]
-) -> NDArray[np.uint8]:
+) -> NDArray[Any]:
     """Return each n-th voxel of a part; what zarr reads with steps, it reads slowly."""
     whole = (*first, *(slice(part.start, part.stop) for part in place))
     every = tuple(slice(None, None, part.step) for part in place)

@@ -10,25 +10,26 @@ Those of a measure stand in its :class:`ColourKey`.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-Rgb = tuple[int, int, int]
+from napari_dmoe.imaging.segments.colours import (
+    ALTERED_COLOURS as ALTERED_COLOURS,
+)
+from napari_dmoe.imaging.segments.colours import (
+    CLASS_COLOURS as CLASS_COLOURS,
+)
+from napari_dmoe.imaging.segments.colours import (
+    Rgb as Rgb,
+)
+from napari_dmoe.imaging.segments.colours import (
+    altered_colours as altered_colours,
+)
+from napari_dmoe.imaging.segments.colours import (
+    class_colours as class_colours,
+)
 
 LEAST_APART = 9.0
 """CIEDE2000 of any two colours of the palettes, whoever looks at them."""
-
-CLASS_COLOURS: tuple[Rgb, ...] = (
-    (86, 180, 233),  # Okabe and Ito's sky blue, yellow, bluish green, reddish purple:
-    (240, 228, 66),  # they stand out on fundi, skin and grey images
-    (0, 158, 115),
-    (204, 121, 167),
-    (64, 98, 255),  # cornflower blue
-    (151, 50, 10),  # rust
-    (198, 17, 163),  # magenta
-    (194, 253, 170),  # pale green
-)
-"""Colours of classes 1, 2, ..."""
 
 EXPERT_COLOURS: tuple[Rgb, ...] = (
     (205, 28, 59),  # crimson
@@ -41,10 +42,6 @@ EXPERT_COLOURS: tuple[Rgb, ...] = (
     (0, 218, 144),  # spring green
 )
 """Colours of experts 0, 1, ...; none of them is that of a class."""
-
-ALTERED_COLOURS: tuple[Rgb, ...] = ((239, 62, 84), (146, 94, 7), (129, 17, 63))
-"""Colours of classes 1, 2, ... in a mask that is not the plain model's: none of them is
-near one of the first classes in :data:`CLASS_COLOURS`."""
 
 DIFFERENCE_COLOURS: tuple[Rgb, ...] = ((21, 100, 196), (169, 167, 0), (92, 59, 105))
 """Colours of what only the first mask, only the second, and both in another class have:
@@ -95,21 +92,6 @@ class ColourKey:
         unit = unit.removesuffix("s") if number == "1" else unit
         ends = ("0", f"{number} {unit}".rstrip())
         return cls(title, ramp, (0.0, float(most)), ends)
-
-
-def class_colours(classes: Sequence[str]) -> dict[int, Rgb]:
-    """Return the colour of each label but the background, which has none."""
-    return _repeated(CLASS_COLOURS, classes)
-
-
-def altered_colours(classes: Sequence[str]) -> dict[int, Rgb]:
-    """Return the colour of each label in a mask that is not the plain model's."""
-    return _repeated(ALTERED_COLOURS, classes)
-
-
-def _repeated(colours: Sequence[Rgb], classes: Sequence[str]) -> dict[int, Rgb]:
-    labels = range(1, len(classes))
-    return {label: colours[(label - 1) % len(colours)] for label in labels}
 
 
 def expert_colours(n_experts: int, *, opacity: float = 1.0) -> tuple[Rgb, ...]:

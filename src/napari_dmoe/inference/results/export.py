@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
 from napari_dmoe.imaging.disk.output_names import LONGEST, output_stem
-from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.files import image_suffix, write_tiff
 from napari_dmoe.imaging.frames import on_grid
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import (
@@ -25,7 +25,14 @@ from napari_dmoe.imaging.spatial import (
     SpatialImage,
 )
 from napari_dmoe.imaging.volumes import VOLUME_AXES
-from napari_dmoe.inference.results.provenance import ImageRecord
+from napari_dmoe.inference.results.mask_formats import (
+    FileFormat,
+    MaskFormat,
+    ending,
+    mask_format,
+    write_mask,
+)
+from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 from napari_dmoe.inference.results.replacing import (
     files_of,
     refuse_foreign,
@@ -34,8 +41,6 @@ from napari_dmoe.inference.results.replacing import (
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.results.sidecars import new_record_path
-
-FileFormat = Literal["auto", "tiff", "nifti"]
 
 _RECORD_BYTES = 4096
 _SMALLER = 50
@@ -69,6 +74,7 @@ def save_segmentation(
     routing: bool = False,
     file_format: FileFormat = "auto",
     overwrite: bool = False,
+    series: Path | None = None,
 ) -> SavedFiles:
     """Write a result; one of an earlier run of the same image is replaced.
 
@@ -89,11 +95,16 @@ def save_segmentation(
         of a 2D model go to ``<stem>.routing.tif`` with the axes L (block), E (expert),
         any extra ones, y and x. The stages of a U-Net differ in resolution, so each
         has a file of its own: ``<stem>.routing-0.tif`` and so on.
-    file_format : {"auto", "tiff", "nifti"}
+    file_format : {"auto", "tiff", "nifti", "seg.nrrd", "dicom-seg"}
         NIfTI (``.nii.gz``) keeps the whole affine, and the record in its header; it
-        holds volumes only. ``"auto"`` takes it for the results of 3D models.
+        holds volumes only. ``"auto"`` takes it for the results of 3D models. Masks of
+        volumes may also be segmentations of 3D Slicer (``.seg.nrrd``, by SimpleITK),
+        or DICOM-SEG (``.dcm``, by highdicom), which names the patient as far as its
+        series does; maps are NIfTI then.
     overwrite : bool
         Also replace files that are no earlier results of the same image.
+    series : Path, optional
+        For DICOM-SEG, the folder of the DICOM series that the image is of.
 
     Returns
     -------
@@ -115,6 +126,7 @@ def save_segmentation(
     writer = ResultWriter.of(
         Path(folder), stem, image, record, grid=grid, file_format=file_format
     )
+    writer = replace(writer, series=series)
     maps = result.routing if routing else None
     gates = [] if maps is None else list(_gates(maps))
     probabilities = result.probabilities
@@ -144,10 +156,12 @@ class ResultWriter:
     """Folder and beginning of the file names."""
     image: SpatialImage
     """The image, for its place in the world."""
-    record: str
-    """The record as JSON."""
-    is_nifti: bool
-    """NIfTI or TIFF."""
+    record: BaseModel
+    """What lies beside them; a mask's is its own."""
+    file_format: MaskFormat
+    """That of masks; maps are NIfTI where it is one of volumes."""
+    series: Path | None = None
+    """The DICOM series of the image, for DICOM-SEG."""
 
     @classmethod
     def of(
@@ -170,15 +184,15 @@ class ResultWriter:
             For an image that is no volume as NIfTI.
         """
         is_of_3d = len(grid.shape) == len(VOLUME_AXES)
-        is_nifti = is_of_3d if file_format == "auto" else file_format == "nifti"
-        if is_nifti and set(image.spatial_axes) != set(VOLUME_AXES):
+        chosen = mask_format(file_format, is_of_3d=is_of_3d)
+        if chosen != "tiff" and set(image.spatial_axes) != set(VOLUME_AXES):
+            what = {"nifti": "NIfTI", "dicom-seg": "DICOM-SEG"}.get(chosen, chosen)
             raise ImageReadError(
-                "NIfTI holds volumes, and this is the result of a 2D model on an image "
-                f"along {', '.join(image.axes)}: save it as TIFF"
+                f"{what} holds volumes, and this is the result of a 2D model on an "
+                f"image along {', '.join(image.axes)}: save it as TIFF"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        text = record.model_dump_json(indent=2) + "\n"
-        return cls(folder / output_stem(stem, LONGEST), image, text, is_nifti)
+        return cls(folder / output_stem(stem, LONGEST), image, record, chosen)
 
     def path(self, ending: str) -> Path:
         """Return the path of a file that ends in a dot and an ending."""
@@ -186,11 +200,12 @@ class ResultWriter:
 
     def file(self, what: str) -> Path:
         """Return where samples are written, such as ``"labels"``."""
-        return self.path(f"{what}.nii.gz" if self.is_nifti else f"{what}.tif")
+        return self.path(f"{what}{ending(what, self.file_format)}")
 
     def is_format(self, path: Path) -> bool:
         """Say whether a file is of the format that is written."""
-        return path.suffix == self.file("").suffix
+        known = {ending(what, self.file_format) for what in ("labels", "")}
+        return image_suffix(path) in known
 
     def refuse_foreign(
         self,
@@ -230,8 +245,13 @@ class ResultWriter:
         path = self.file(what)
         with atomic_path(path) as partial, atomic_path(new_record_path(path)) as record:
             self._write_samples(partial, data, axes, grid, classes)
-            write_text(record, self.record)
+            write_text(record, self.text)
         return path
+
+    @property
+    def text(self) -> str:
+        """The record as JSON."""
+        return self.record.model_dump_json(indent=2) + "\n"
 
     def _write_samples(
         self,
@@ -241,10 +261,15 @@ class ResultWriter:
         grid: Grid,
         classes: Sequence[str] | None,
     ) -> None:
-        if self.is_nifti:
-            placed = on_grid(self.image, data, axes, grid)
-            order = self.image.spatial_axes
-            write_nifti(path, placed, order=order, record=self.record)
+        placed, order = on_grid(self.image, data, axes, grid), self.image.spatial_axes
+        chosen, record = self.file_format, self.record
+        is_mask = classes is not None and chosen in ("seg.nrrd", "dicom-seg")
+        if is_mask and isinstance(record, Provenance):
+            how: Any = {"order": order, "series": self.series}
+            write_mask(path, placed, record, chosen, **how)
+            return
+        if chosen != "tiff":
+            write_nifti(path, placed, order=order, record=self.text)
             return
         spacing, unit = sample_spacing(self.image, axes, grid), self.image.unit
         write_tiff(path, data, axes=axes, spacing=spacing, unit=unit, classes=classes)

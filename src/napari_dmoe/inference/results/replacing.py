@@ -16,11 +16,11 @@ from napari_dmoe.imaging.files import (
     LABELS,
     TIFF_SUFFIXES,
     image_stem,
-    read_image,
     stated_classes,
 )
 from napari_dmoe.imaging.ome_zarr.library import is_zarr
-from napari_dmoe.imaging.ome_zarr.reading import labels_sha256_of
+from napari_dmoe.imaging.ome_zarr.reading import labels_sha256_of, read_zarr
+from napari_dmoe.inference.results.mask_formats import MASK_ENDINGS, read_saved
 from napari_dmoe.inference.results.provenance import ImageRecord
 from napari_dmoe.inference.results.sidecars import (
     images_in,
@@ -29,13 +29,13 @@ from napari_dmoe.inference.results.sidecars import (
     record_path,
     recorded,
     same_image,
+    turned_axes,
 )
 
 EARLIER = "earlier"
 """Stands behind the stem of files that were set aside."""
 
 _RECORD = ".json"
-_SUFFIXES = (".tif", ".nii.gz")
 
 
 class ExistingFileError(ValueError):
@@ -108,8 +108,10 @@ def is_painted(mask: Path) -> bool:
         return record is not None and record.edited
     try:
         if is_zarr(mask):
-            return record.edited or labels_sha256_of(mask) != record.labels_sha256
-        labels = in_order_of_result(read_image(mask), record)
+            stored = read_zarr(mask)
+            found = labels_sha256_of(stored, turned_axes(stored, record))
+            return record.edited or found != record.labels_sha256
+        labels = in_order_of_result(read_saved(mask, record), record)
     except (ValueError, OSError):
         return True
     return record.edited or not is_as_run(labels, record)
@@ -138,7 +140,7 @@ def files_of(folder: Path, stem: str) -> Iterator[Path]:
 
 
 def _recorded_files(folder: Path, name: str) -> Iterator[Path]:
-    paths = [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
+    paths = [folder / f"{name}{suffix}" for suffix in MASK_ENDINGS]
     return (p for p in paths if p.is_file() and images_in(record_path(p)))
 
 

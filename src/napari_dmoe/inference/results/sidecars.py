@@ -21,14 +21,20 @@ from napari_dmoe.imaging.files import (
     image_suffix,
 )
 from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
 from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.ome_zarr.library import ZARR_SUFFIXES
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.segments import dicom_seg
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.units import millimetres
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 from napari_dmoe.inference.results.record_rules import impossible
 
-_SUFFIXES = (*IMAGE_SUFFIXES, *ZARR_SUFFIXES)
+_SUFFIXES = tuple({*IMAGE_SUFFIXES, *ZARR_SUFFIXES, dicom_seg.SUFFIX})
+
+_NEAR = 1e-3
+"""Share of a voxel's side that is rounding."""
 
 _MOST_BYTES = 2**24
 """Larger files are no records, not even of the largest sweep."""
@@ -74,7 +80,7 @@ def recorded(path: Path) -> Provenance | None:
 
 
 def is_recorded(path: Path) -> bool:
-    """Say whether a TIFF or NIfTI file is a result by a record of its own.
+    """Say whether a mask or map is a result by a record of its own.
 
     That is one in its header, or one beside it that can be no other file's.
     """
@@ -84,7 +90,8 @@ def is_recorded(path: Path) -> bool:
     own, stem = _own(path), image_stem(path)
     others = {path.with_name(stem + each) for each in _SUFFIXES} - {path}
     is_alone = not any(other.exists() for other in others)
-    return suffix in (*NIFTI_SUFFIXES, *TIFF_SUFFIXES, *ZARR_SUFFIXES) and bool(
+    known = (*NIFTI_SUFFIXES, *TIFF_SUFFIXES, *ZARR_SUFFIXES)
+    return suffix in (*known, SEGMENTS_SUFFIX, dicom_seg.SUFFIX) and bool(
         images_in(own) or (is_alone and images_in(_shared(path)))
     )
 
@@ -171,4 +178,31 @@ def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
             f"{', '.join(order)}: it is another one's"
         )
     labels = compact(mask.data)  # TIFF masks are stored in 32 bits
-    return np.ascontiguousarray(transposed(labels, mask.axes, order))
+    turned = turned_axes(mask, record)
+    flips = tuple(slice(None, None, -1 if a in turned else 1) for a in mask.axes)
+    return np.ascontiguousarray(transposed(labels[flips], mask.axes, order))
+
+
+def turned_axes(mask: SpatialImage, record: Provenance) -> tuple[str, ...]:
+    """Return the axes that a mask's file stores turned round: OME-Zarr may have to.
+
+    They are those whose turning puts the mask exactly where its record has the image.
+    """
+    stated = record.image
+    sizes = dict(zip(stated.axes, stated.shape, strict=True))
+    spatial = [axis for axis in stated.axes if axis in SPATIAL_AXES]
+    mine = dict(zip(mask.axes, mask.data.shape, strict=True))
+    if not mask.is_placed or {*spatial} != {*mask.spatial_axes} or mask.unit is None:
+        return ()
+    if any(mine[axis] != sizes[axis] for axis in spatial):
+        return ()
+    wanted, found = np.array(stated.affine), mask.affine_along(spatial)
+    found[:-1] *= (millimetres(mask.unit) or 1.0) / (millimetres(stated.unit) or 1.0)
+    turn, turned = np.eye(len(spatial) + 1), []
+    for place, axis in enumerate(spatial):
+        if np.dot(wanted[:-1, place], found[:-1, place]) < 0:
+            turn[place, place], turn[place, -1] = -1.0, sizes[axis] - 1.0
+            turned.append(axis)
+    near = _NEAR * np.linalg.norm(wanted[:-1, :-1], axis=0).min()
+    is_there = np.abs(found @ turn - wanted)[:-1].max() <= near
+    return tuple(turned) if turned and is_there else ()

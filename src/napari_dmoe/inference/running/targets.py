@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.disk.claims import refuse_beyond_disk
@@ -22,6 +19,7 @@ from napari_dmoe.imaging.ome_zarr.writing import (
     empty_zarr_mask,
 )
 from napari_dmoe.imaging.scaled import Scaled
+from napari_dmoe.imaging.segments.colours import class_colours
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.tiff.writing import TiffMask, empty_maps, empty_mask
 from napari_dmoe.imaging.volumes import VOLUME_AXES
@@ -126,10 +124,11 @@ class Target:
                     partial,
                     shape,
                     name=self.path.name,
-                    placed=_placed(self.image),
+                    placed=Placed.of(self.image),
                     classes=self.classes,
+                    colours=class_colours(self.classes),
                 )
-            return ZarrMask(partial)
+            return ZarrMask(partial, backwards=Placed.of(self.image).backwards)
         if not is_begun:
             shape = self.image.spatial_shape
             empty_mask(
@@ -165,11 +164,13 @@ class Target:
     ) -> list[MaskStore]:
         channels = range(len(what.channels))
         if self.is_zarr:
-            path = unfinished.mask / name
+            path, whole = unfinished.mask / name, Placed.of(self.image)
             if not path.exists():
-                placed, called = _placed(self.image, grid), f"{self._stem} {name}"
+                shape = Frames(self.image, VOLUME_AXES).frame_shape
+                placed, called = whole.on(grid, shape), f"{self._stem} {name}"
                 empty_zarr_maps(path, grid.shape, name=called, placed=placed, what=what)
-            return [ZarrMask(path, number) for number in channels]
+            turned = whole.backwards
+            return [ZarrMask(path, number, backwards=turned) for number in channels]
         path, axes = unfinished.part(name), source_axes(self.image.axes)
         if not path.exists():
             sizes = dict(zip(VOLUME_AXES, grid.shape, strict=True))
@@ -233,23 +234,3 @@ class OpenTarget:
     def stage_stores(self, stage: int, grid: TokenGrid) -> Sequence[MaskStore]:
         """Return what the routing of a stage is written into: one for each expert."""
         return self.target.stage_stores(self.unfinished, stage, grid)
-
-
-def _placed(image: SpatialImage, grid: Grid | None = None) -> Placed:
-    """Return where a volume lies, as far as OME-Zarr can say it.
-
-    Images that lie obliquely, or backwards, have the size of their voxels alone; all
-    of it is in the record. Samples on a coarser grid in them lie where that says.
-    """
-    if grid is not None:
-        whole, start, step = _placed(image), grid.start, grid.step
-        sides = tuple(map(operator.mul, whole.spacing, step))
-        moved = map(operator.mul, whole.spacing, start)
-        return Placed(sides, tuple(map(operator.add, whole.first, moved)), whole.unit)
-    if image.unit is None:
-        return Placed()
-    affine = image.affine_along(VOLUME_AXES)
-    spacing = tuple(map(float, np.linalg.norm(affine[:-1, :-1], axis=0)))
-    is_upright = np.array_equal(affine[:-1, :-1], np.diag(spacing))
-    first = tuple(map(float, affine[:-1, -1])) if is_upright else (0.0,) * len(spacing)
-    return Placed(spacing, first, image.unit)

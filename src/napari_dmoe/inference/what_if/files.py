@@ -14,11 +14,8 @@ from napari_dmoe.imaging.disk.output_names import output_stem
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
-from napari_dmoe.inference.results.export import (
-    FileFormat,
-    ResultWriter,
-    room_for_mask,
-)
+from napari_dmoe.inference.results.export import ResultWriter, room_for_mask
+from napari_dmoe.inference.results.mask_formats import FileFormat
 from napari_dmoe.inference.what_if.sweep_pictures import sweep_picture
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -76,7 +73,7 @@ def save_sweep(
         What to write.
     image : SpatialImage
         The image that was swept.
-    file_format : {"auto", "tiff", "nifti"}
+    file_format : {"auto", "tiff", "nifti", "seg.nrrd"}
         As :func:`save_segmentation` takes it.
     overwrite : bool
         Likewise.
@@ -129,7 +126,7 @@ def save_sweep(
     ]
     sensitivity = whole.write("sensitivity", sweep.entropy, sweep.axes, sweep.grid)
     differs = whole.write("differs", sweep.differs, sweep.axes, sweep.grid)
-    write_text(record, whole.record)  # by which the next run knows picture and table
+    write_text(record, whole.text)  # by which the next run knows picture and table
     with atomic_path(picture) as partial:
         iio.imwrite(partial, sweep_picture(image, sweep), extension=".png")
     write_table(table, list(_rows(name, sweep)))

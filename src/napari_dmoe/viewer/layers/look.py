@@ -7,7 +7,7 @@ in a viewer is the business of :mod:`napari_dmoe.viewer.session.results`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,11 @@ def mask_look(
     if note:
         look["features"][note] = [text] * len(classes)
     return look
+
+
+def named_look(names: Sequence[str], colours: Mapping[int, Rgb]) -> dict[str, Any]:
+    """Return the layer arguments of labels in colours that are not ours."""
+    return maps.labels_look(CLASS, names, colours, _MASK_OPACITY)
 
 
 def mask_colours(

@@ -16,9 +16,11 @@ from napari.layers import Labels, Layer
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
+from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
 from napari_dmoe.imaging.label_values import LabelError
 from napari_dmoe.imaging.mask_likeness import numbers_of
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
+from napari_dmoe.imaging.segments.seg_nrrd import segments_in
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
@@ -33,6 +35,7 @@ from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
+from napari_dmoe.viewer.layers.segments import stated_look
 
 PLUGIN = "napari-dmoe"
 TIFF_LABELS = f"{files.LABELS}.tif"
@@ -105,8 +108,7 @@ def opened_mask(path: Path) -> OpenedMask:
     name = files.without_suffix(path.name)
     data, arguments, kind = labels_layer(image, name)
     if record is None:
-        classes = _stated_classes(path, int(data.max(initial=0)))
-        arguments |= mask_look(classes) if classes else {}
+        arguments |= _stated_look(path, int(data.max(initial=0)))
     else:
         arguments |= mask_look(record.classes, record)
         arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
@@ -120,6 +122,11 @@ def _numbers(path: Path, image: SpatialImage) -> SpatialImage:
         data = np.moveaxis(data, axes.index(CHANNEL_AXIS), -1)
         axes = tuple(axis for axis in axes if axis != CHANNEL_AXIS)
     is_colour = data.ndim > len(axes)
+    if is_colour and files.image_suffix(path) == SEGMENTS_SUFFIX:
+        raise ImageReadError(
+            f"{path.name} has segments that overlap, and a mask has one label a voxel: "
+            "save it from 3D Slicer with each segment on one layer"
+        )
     try:
         if is_colour and data.shape[-1] not in _COLOURS:
             raise LabelError(f"it has {data.shape[-1]} channels")
@@ -127,6 +134,14 @@ def _numbers(path: Path, image: SpatialImage) -> SpatialImage:
     except LabelError as error:
         raise ImageReadError(f"{path.name} holds no labels: {error}") from error
     return replace(image, data=labels, axes=axes, notices=(*image.notices, *said))
+
+
+def _stated_look(path: Path, largest: int) -> dict[str, Any]:
+    """Return the names and colours of labels by their file, where it has them."""
+    if files.image_suffix(path) == SEGMENTS_SUFFIX:
+        return stated_look(segments_in(path), largest)
+    classes = _stated_classes(path, largest)
+    return mask_look(classes) if classes else {}
 
 
 def _stated_classes(path: Path, largest: int) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,13 @@ from napari_dmoe.inference.results.sidecars import (
     record_path,
     recorded,
 )
-from napari_dmoe.viewer.layers.look import CLASS
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
+from napari_dmoe.viewer.layers.segments import (
+    is_segments,
+    layer_names,
+    write_segments,
+)
 
 
 def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -62,27 +68,44 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
 
 
 def mask_path(path: Path) -> Path:
-    """Return where a mask is written: ``.nii``, ``.nii.gz`` or ``.labels.tif``."""
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
+    """Return where a mask is written: as it is named, else as ``.labels.tif``.
+
+    Names are ``.nii``, ``.nii.gz``, ``.seg.nrrd``, ``.dcm`` and ``.ome.zarr``.
+    """
+    if path.name.lower().endswith(NIFTI_SUFFIXES) or is_segments(path):
         return path
     return path.with_name(f"{without_suffix(path.name)}{TIFF_LABELS}")
 
 
-def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Save a mask as TIFF or NIfTI, by the path's ending, and its record beside it.
+def save_mask(
+    path: Path, data: Any, meta: dict[str, Any], *, series: Sequence[Path] = ()
+) -> list[str]:
+    """Save a mask in the format that the path names, and its record beside it.
 
-    For the path see :func:`mask_path`, for the rest :func:`save_layer`. NIfTI is for
-    volumes. As ``.labels.tif`` the mask is found again when it is opened.
+    For the path see :func:`mask_path`, for the rest :func:`save_layer`. All formats but
+    TIFF are for volumes. As ``.labels.tif`` the mask is found again when it is opened.
+
+    Parameters
+    ----------
+    path, data, meta
+        As :func:`save_layer` takes them.
+    series : sequence of Path
+        Where the DICOM series of the mask may be, for DICOM-SEG.
 
     Raises
     ------
     ImageReadError
-        For NIfTI and a mask that is no volume.
+        For what the format cannot hold.
     OSError
         When it cannot be written; no file is left half-written.
     """
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return save_layer(path, data, meta)
+    if is_segments(path):
+        placed = replace(_placed(data.shape, meta), data=np.asarray(data))
+        order, record = _stored_axes(meta), _provenance(meta)
+        write_segments(path, placed, meta, record, order=order, series=series)
+        return _with(_record(meta), path)
     target = mask_path(path)
     placed = _placed(data.shape, meta)
     spacing = None if placed.unit is None else placed.spacing
@@ -122,12 +145,12 @@ def _stored_axes(meta: dict[str, Any]) -> tuple[str, ...] | None:
 
 def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
     """Return what a layer's labels mean, by its record or its features."""
-    record = _provenance(meta)
-    if record is not None:
-        return record.classes
-    features = meta.get("features")
-    names = () if features is None or CLASS not in features else features[CLASS]
-    return tuple(map(str, names))
+    names = layer_names(meta, _provenance(meta))
+    return tuple(names[i] for i in range(len(names))) if _is_whole(names) else ()
+
+
+def _is_whole(names: dict[int, str]) -> bool:
+    return sorted(names) == list(range(len(names)))
 
 
 def _record(meta: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_dmoe.faults import told
+from napari_dmoe.imaging.ome_zarr.library import is_zarr
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 
@@ -30,9 +31,12 @@ def ask_where(
 def may_write(parent: QWidget, chosen: Path, target: Path) -> bool:
     """Ask before a file is replaced that the dialog did not know of.
 
-    A folder is not asked about: it is never replaced, and the error says so.
+    A folder is not asked about, unless it is a zarr: it is never replaced, and the
+    error says so.
     """
-    if target == chosen or not target.exists() or target.is_dir():
+    if not is_zarr(target) and (
+        target == chosen or not target.exists() or target.is_dir()
+    ):
         return True
     answer = QMessageBox.question(
         parent,

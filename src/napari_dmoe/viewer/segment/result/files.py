@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_dmoe.imaging.files import IMAGE_SUFFIXES, proposed_stem
+from napari_dmoe.imaging.files import (
+    IMAGE_SUFFIXES,
+    image_stem,
+    image_suffix,
+    proposed_stem,
+)
+from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
+from napari_dmoe.imaging.segments import dicom_seg
+from napari_dmoe.imaging.segments.dicom_seg import IDENTIFIED
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
@@ -21,6 +29,7 @@ from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
+from napari_dmoe.viewer.layers.segments import dicom_sources
 from napari_dmoe.viewer.layers.truth_layers import ReadTruth
 from napari_dmoe.viewer.segment.masks.reopened import ReopenedMasks
 from napari_dmoe.viewer.segment.result.rows import (
@@ -29,7 +38,13 @@ from napari_dmoe.viewer.segment.result.rows import (
 )
 from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.results import Result
-from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
+from napari_dmoe.viewer.ui.asking import (
+    ask_for_file,
+    ask_where,
+    may_write,
+    not_saved,
+    table_path,
+)
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import Order
 
@@ -40,6 +55,11 @@ if TYPE_CHECKING:
 TABLE_FILES = "CSV (*.csv)"
 NIFTI = ".nii.gz"
 TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
+VOLUME_KINDS = (
+    f"3D Slicer (*{SEGMENTS_SUFFIX})",
+    f"DICOM-SEG (*{dicom_seg.SUFFIX})",
+    "OME-Zarr (*.ome.zarr)",
+)
 _KINDS = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
 OPENED = f"Masks and tables of series ({_KINDS} *.csv)"
 
@@ -94,15 +114,17 @@ class ResultFiles(Control):
     def _on_save(self) -> None:
         if self.save_in_place():
             return
-        _, result = self._session.current
+        image, result = self._session.current
         mask = None if result is None else result.mask()
-        if result is None or mask is None:
+        if image is None or result is None or mask is None:
             return
         is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
         suffix = NIFTI if is_volume else TIFF_LABELS
         kinds = mask_kinds(result.segmentation.axes)
-        target = self._ask("Save the mask", result, suffix, kinds, mask_path)
-        if target is None:
+        proposed = f"{proposed_stem(result.title)}{suffix}"
+        target = ask_for_mask(self._parent, proposed, kinds)
+        series = self._series(target, image)
+        if target is None or series is None:
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
@@ -110,21 +132,35 @@ class ResultFiles(Control):
         edits = edits_of(mask)
         self._save(
             target,
-            lambda path: save_mask(path, data, meta),
+            lambda path: save_mask(path, data, meta, series=series),
             then=partial(self._on_saved, mask, edits),
+            note=IDENTIFIED if series else "",
         )
+
+    def _series(self, target: Path | None, image: Image) -> Sequence[Path] | None:
+        """Return where the series of an image is, if it is needed; None if unknown."""
+        if target is None or image_suffix(target) != dicom_seg.SUFFIX:
+            return ()
+        found = dicom_sources([plain(image)])
+        if found:
+            return found
+        folder = QFileDialog.getExistingDirectory(
+            self._parent, "The folder of the DICOM series that the image is of"
+        )
+        return (Path(folder),) if folder else None
 
     def _save(
         self,
         path: Path,
         write: Callable[[Path], Sequence[str]],
         then: Callable[[], None] = lambda: None,
+        note: str = "",
     ) -> None:
         """Write files in the background, beside a run; `then` is called afterwards."""
 
         def say(names: Sequence[str]) -> str:
             then()
-            return f"Saved {' and '.join(names)}."
+            return f"Saved {' and '.join(names)}{f': {note}' if note else ''}."
 
         order = Order(
             title=f"dMoE: saving {path.name}",
@@ -162,13 +198,39 @@ class ResultFiles(Control):
         return ask_for_file(self._parent, title, proposed, kinds, named)
 
 
+def ask_for_mask(parent: QWidget, proposed: str, kinds: str) -> Path | None:
+    """Let a person choose a mask's file; its kind decides where its name does not."""
+    path, kind = ask_where(parent, "Save the mask", proposed, kinds)
+    if path is None:
+        return None
+    target = mask_path(of_kind(path, kind, proposed))
+    return target if may_write(parent, path, target) else None
+
+
+def of_kind(path: Path, kind: str, proposed: str) -> Path:
+    """Return a path with the ending of a kind, where nobody typed another.
+
+    Examples
+    --------
+    >>> of_kind(Path("a.nii.gz"), "3D Slicer (*.seg.nrrd)", "mask.nii.gz").name
+    'a.seg.nrrd'
+    """
+    if kind not in VOLUME_KINDS:
+        return path
+    ending = kind.partition("(*")[2].rstrip(")")
+    is_typed = image_suffix(path) not in ("", image_suffix(Path(proposed)))
+    return path if is_typed else path.with_name(f"{image_stem(path)}{ending}")
+
+
 def mask_kinds(axes: Sequence[str]) -> str:
     """Return the kinds of files that a mask can be saved as, for a dialog.
 
-    NIfTI holds volumes only, the planes of one among them.
+    All but TIFF hold volumes only, the planes of one among them.
     """
     is_volume = set(axes) == set(SPATIAL_AXES)
-    return f"Masks (*{TIFF_LABELS} *{NIFTI} *.nii)" if is_volume else TIFF_MASKS
+    if not is_volume:
+        return TIFF_MASKS
+    return ";;".join((f"Masks (*{TIFF_LABELS} *{NIFTI} *.nii)", *VOLUME_KINDS))
 
 
 def opening(

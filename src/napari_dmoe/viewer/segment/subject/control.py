@@ -23,6 +23,7 @@ from napari_dmoe.viewer.layers.levels import (
 from napari_dmoe.viewer.layers.placement import used_channel
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.layers.slot import put
+from napari_dmoe.viewer.layers.windows import is_in_hounsfield, show_window
 from napari_dmoe.viewer.segment.subject.image_view import (
     ChannelChoice,
     ImageChoice,
@@ -64,6 +65,7 @@ class SubjectControl(Control):
         image_section.layout_chosen.connect(self._on_layout_chosen)
         image_section.channel_chosen.connect(self._on_channel_chosen)
         image_section.level_chosen.connect(self._on_level_chosen)
+        image_section.window_chosen.connect(self._on_window_chosen)
         patient_section.value_entered.connect(self._on_value_entered)
         self.show_model()
 
@@ -103,6 +105,7 @@ class SubjectControl(Control):
         self._images.show_channels(self._channels(image))
         titles = () if image is None else level_titles(image)
         self._images.show_levels(titles, 0 if image is None else level_of(image))
+        self._images.show_windows(is_ct=is_in_hounsfield(image))
         self._show_patient()
 
     def _channels(self, image: Image | None) -> ChannelChoice:
@@ -157,6 +160,11 @@ class SubjectControl(Control):
         image = self._session.image
         if image is not None and number != level_of(image):
             choose_level(self._session, image, number)
+
+    def _on_window_chosen(self, name: str) -> None:
+        image = self._session.image
+        if image is not None:
+            show_window(image, name)
 
     def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image

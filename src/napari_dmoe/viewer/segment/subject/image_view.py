@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, COLOURS
+from napari_dmoe.viewer.layers.windows import FULL, WINDOWS
 from napari_dmoe.viewer.segment.browse.view import BrowseBar
 from napari_dmoe.viewer.segment.subject.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
@@ -19,6 +21,7 @@ _LEAST_NAME = 32  # beside 8729/8729, there; the list that it opens has room for
 _LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
 _LEVEL = 18
 """Characters of a level's name that are seen where there is room."""
+_LEAST_WINDOW = 30
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
 
@@ -57,6 +60,8 @@ class ImageSection(QWidget):
     """Number of a level of a multiscale image, 0 being the finest."""
     channel_chosen = Signal(object)
     """Number of a channel, from 0; None for all of them."""
+    window_chosen = Signal(str)
+    """Name of a window of a CT."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -98,19 +103,46 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._level_row = parts.row(QLabel("Level"), self.level_combo, stretch=1)
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
+        self.windows = {name: self._window(name) for name in (*WINDOWS, FULL)}
+        self._windows_row = parts.row(*self.windows.values())
         self.pixel_size = PixelSizeButton()
         self.browse = BrowseBar()
         self._lay_out()
         self.show_channels(ChannelChoice())
         self.show_axes((), None)
         self.show_levels((), 0)
+        self.show_windows(is_ct=False)
+
+    def _window(self, name: str) -> QToolButton:
+        """Return the button of a window."""
+        button = QToolButton()
+        button.setText(name.partition(" ")[0])
+        button.setAutoRaise(True)
+        button.setMinimumWidth(_LEAST_WINDOW)
+        range_ = (
+            "all numbers" if name == FULL else "{:g} to {:g} HU".format(*WINDOWS[name])
+        )
+        said = "the full range" if name == FULL else f"the {name} window"
+        button.setToolTip(
+            f"Show {said}: {range_}. Only the contrast changes, and not what the "
+            "model sees."
+        )
+        button.setAccessibleName(f"CT window: {name}")
+        button.clicked.connect(partial(self.window_chosen.emit, name))
+        return button
 
     def _lay_out(self) -> None:
         heading = parts.heading("IMAGE")
         head = parts.row(heading, self.combo, self.browse, stretch=1)
         # The room of what an image leaves to be chosen is kept: nothing below it moves
         # when an image comes that has more channels, or axes without names.
-        choices = self._level_row, self.channel_combo, self.pixel_size, self._axes_row
+        choices = (
+            self._level_row,
+            self.channel_combo,
+            self.pixel_size,
+            self._axes_row,
+            self._windows_row,
+        )
         left = parts.row(*choices, QWidget(), stretch=len(choices))
         left.setMinimumHeight(self.axes_combo.sizeHint().height())
         parts.column(self, head, self.fit, left)
@@ -159,6 +191,10 @@ class ImageSection(QWidget):
         place = self._layouts.index(chosen) + 1 if chosen in self._layouts else 0
         self.axes_combo.setCurrentIndex(place)
         self._axes_row.setVisible(bool(layouts))
+
+    def show_windows(self, *, is_ct: bool) -> None:
+        """Offer the windows of a CT; nothing for other images."""
+        self._windows_row.setVisible(is_ct)
 
     def show_fit(self, text: str, details: str = "", tone: Tone = "") -> None:
         """Say how image and model go together; the details are seen by pointing at it.

@@ -1,0 +1,1 @@
+"""Masks in the formats of clinical programs, with what each label means."""
