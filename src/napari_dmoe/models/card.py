@@ -23,7 +23,10 @@ from pydantic import (
 from napari_dmoe.foreign import is_seen
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import (
+    VOLUMES_ALONE,
+    VolumePreprocessing,
+)
 from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.training_images import TrainingImages
 from napari_dmoe.patient import (
@@ -213,10 +216,9 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
 def _kind_of(stated: object) -> str:
     """Tell which preprocessing is meant, so that its errors are the ones reported."""
+    is_volume = isinstance(stated, VolumePreprocessing)
     if isinstance(stated, dict):
-        is_volume = bool({"patch", "window", "spacing"} & set(stated))
-    else:
-        is_volume = isinstance(stated, VolumePreprocessing)
+        is_volume = bool(set(stated) & VOLUMES_ALONE)
     return OF_VOLUMES if is_volume else OF_PLANES
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from napari_dmoe.foreign import JSONError, parse_json, read_json
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
 from napari_dmoe.validation import said
 

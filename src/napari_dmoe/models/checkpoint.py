@@ -21,7 +21,7 @@ from torch import nn
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
