@@ -117,7 +117,7 @@ class CardEditing(Control):
         self._made, found = self._engines.faults_of_card(fields, loaded)
         keys: Mapping[str, object] = texts | {"attributes": ""}
         for place, sentence in found.items():
-            key = place_of(place, keys)
+            key = place_of(place, sentence, keys)
             faults.setdefault(key, sentence)
         dialog.show_faults(faults)
         self.look()

@@ -65,17 +65,34 @@ def stated(
     return made, faults
 
 
-def place_of(fault: tuple[str, ...], keys: Mapping[str, object]) -> str:
-    """Return the field that a fault is shown at; empty where it is at none."""
+def place_of(fault: tuple[str, ...], sentence: str, keys: Mapping[str, object]) -> str:
+    """Return the field that a fault is shown at; empty where it is at none.
+
+    Of a rule of several fields together it is the one that the sentence names.
+    """
     key = ".".join(fault)
     while key and key not in keys:
         inside = [each for each in keys if each.startswith(f"{key}.")]
+        named = [each for each in inside if _word(each) in sentence]
         if inside:
             preferred = [each for each in inside if each.endswith(_MAIN)]
-            return (preferred or inside)[0]
+            return (named or preferred or inside)[0]
         key = key.rpartition(".")[0]
     return key
 
+
+def _word(key: str) -> str:
+    """Return what a field is called in sentences of cards."""
+    last = key.rpartition(".")[2]
+    return _WORDS.get(last, f"no sentence has the word {last}")
+
+
+_WORDS = {
+    "edges": "edges",
+    "unit": "no unit",
+    "n_routers": "routers for",
+    "frequencies": "frequencies",
+}
 
 _NEEDED = ("title", "name", "classes", "values")
 
@@ -94,6 +111,11 @@ def _put(made: dict[str, Any], key: str, value: Any) -> None:
         at[last] = value
 
 
+_MAY_BE_NULL = (
+    *("modality", "edges", "unit", "n_routers", "frequencies"),
+    *("crop", "spacing", "window", "percentiles"),
+)
+
 _ABSENT = object()
 """Of a field that is left blank, whose model then has its default."""
 
@@ -106,8 +128,7 @@ def _value(text: str, field: Field) -> Any:
     if field.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if not text:
-        is_number = field.kind == "number"
-        return _ABSENT if is_number and field.key != "n_routers" else None
+        return None if field.key.rpartition(".")[2] in _MAY_BE_NULL else _ABSENT
     if field.kind == "numbers":
         return [_number(each) for each in _SEPARATORS.split(text) if each]
     if field.kind == "number" or (field.kind == "side" and text != "square"):

@@ -36,6 +36,8 @@ class Field:
     """What is offered; of texts other ones can be written, too."""
     is_free: bool = False
     """Whether a choice can be written."""
+    if_blank: str = ""
+    """What holds where nothing is written."""
 
 
 WHAT_IT_IS = (
@@ -46,6 +48,7 @@ WHAT_IT_IS = (
         "Images",
         "text",
         "What kind of image it expects, in words, such as contrast-enhanced CT.",
+        if_blank="not stated",
     ),
 )
 
@@ -77,6 +80,7 @@ DRIVER = (
         "numbers",
         "Of a number such as an age: where one value ends and the next begins, such as "
         "40, 60 for three values. Blank for names.",
+        if_blank="none: values are names",
     ),
     Field(
         "unit",
@@ -91,6 +95,7 @@ DRIVER = (
         "Routers",
         "number",
         "How many the weights hold of it, where these are more than the values.",
+        if_blank="one for each value",
     ),
     Field(
         "frequencies",
@@ -98,6 +103,7 @@ DRIVER = (
         "numbers",
         "Share of each value among the training cases: an unknown patient is a mixture "
         "by them. Blank: not stated, all alike.",
+        if_blank="not stated: all alike",
     ),
 )
 """Fields of one attribute; their keys follow ``attributes.0.`` and so on."""
@@ -137,10 +143,27 @@ def _field(model: type[BaseModel], at: str, name: str) -> Field:
     label = _LABELS.get((model, name)) or own.title or name
     help_ = said[:1].upper() + said[1:] + "."
     free = name == "orientation"
-    return Field(f"{at}.{name}", label, kind, help_, choices, is_free=free)
+    blank = _IF_BLANK.get(name, "")
+    key = f"{at}.{name}"
+    return Field(key, label, kind, help_, choices, is_free=free, if_blank=blank)
+
+
+_IF_BLANK = {
+    "spacing": "as the image has it",
+    "window": "its own percentiles",
+    "percentiles": "0.5, 99.5",
+    "patch": "96, 96, 96",
+    "above": "0",
+    "margin": "0",
+}
 
 
 _LABELS: Mapping[tuple[type[BaseModel], str], str] = {
+    (Preprocessing, "fill"): "Fill holes",
+    (Preprocessing, "side"): "Input side in pixels",
+    (VolumePreprocessing, "spacing"): "Spacing in mm (z, y, x)",
+    (VolumePreprocessing, "window"): "Window, such as Hounsfield units",
+    (VolumePreprocessing, "patch"): "Patch in voxels (z, y, x)",
     (Foreground, "crop"): "Crop to foreground",
     (Foreground, "measured"): "Measure foreground alone",
     (Foreground, "above"): "Foreground above",
@@ -189,5 +212,10 @@ def _text(value: Any, kind: Kind) -> str:
     if kind == "lines":
         return "\n".join(value)
     if kind == "numbers":
-        return ", ".join(f"{each:.12g}" for each in value)
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+        return ", ".join(map(_digits, value))
+    return _digits(value) if isinstance(value, float) else str(value)
+
+
+def _digits(number: float) -> str:
+    """Write a number with all of its digits, and none that it does not need."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
-    QPlainTextEdit,
+    QTextEdit,
     QWidget,
 )
 
@@ -50,7 +50,7 @@ class CardInput(QWidget):
             return "yes" if own.isChecked() else ""
         if isinstance(own, QComboBox):
             return str(own.currentText())
-        return str(own.toPlainText() if isinstance(own, QPlainTextEdit) else own.text())
+        return str(own.toPlainText() if isinstance(own, QTextEdit) else own.text())
 
     def set_text(self, text: str) -> None:
         """Write something."""
@@ -63,7 +63,7 @@ class CardInput(QWidget):
                 own.setEditText(text)
             else:
                 own.setCurrentIndex(place)
-        elif isinstance(own, QPlainTextEdit):
+        elif isinstance(own, QTextEdit):
             own.setPlainText(text)
         else:
             own.setText(text)
@@ -75,18 +75,19 @@ class CardInput(QWidget):
         self.input.setAccessibleDescription(said)
 
 
-class _Lines(QPlainTextEdit):
+class _Lines(QTextEdit):
     """As high as its lines; Tab goes on to the next field."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setTabChangesFocus(True)
+        self.setAcceptRichText(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.textChanged.connect(self._fit)
         self._fit()
 
     def _fit(self) -> None:
-        n = min(max(self.blockCount() + 1, _LINES), _MOST_LINES)
+        n = min(max(self.document().blockCount() + 1, _LINES), _MOST_LINES)
         self.setFixedHeight(n * self.fontMetrics().lineSpacing() + _AROUND)
 
 
@@ -102,6 +103,7 @@ class _Combo(parts.NarrowCombo):
 
 def _line(field: Field, changed: Callable[[], None]) -> QWidget:
     edit = QLineEdit()
+    edit.setPlaceholderText(field.if_blank)
     edit.textChanged.connect(changed)
     return edit
 
