@@ -170,5 +170,12 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
         return patch
 
 
-VOLUMES_ALONE = frozenset(VolumePreprocessing.model_fields) - {"standardise"}
+_VOLUMES_ALONE = frozenset(VolumePreprocessing.model_fields) - {"standardise"}
 """Fields that no preprocessing of planes has."""
+
+
+def is_of_volumes(stated: object) -> bool:
+    """Whether what is stated, perhaps as JSON, is the preprocessing of volumes."""
+    if isinstance(stated, dict):
+        return bool(set(stated) & _VOLUMES_ALONE)
+    return isinstance(stated, VolumePreprocessing)
