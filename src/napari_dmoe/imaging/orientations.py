@@ -8,10 +8,12 @@ of it is turned back, so that the rest of the program knows one order of axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OURS = "SPL"
 """To the head, the back and the left: how volumes are prepared."""

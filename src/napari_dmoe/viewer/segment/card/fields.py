@@ -12,14 +12,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from napari_dmoe.attributes import ATTRIBUTES
-from napari_dmoe.imaging.foreground import Foreground
-from napari_dmoe.imaging.orientations import OURS
-from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 
 Kind = Literal["text", "lines", "numbers", "number", "side", "choice", "tick"]
 
-ORIENTATIONS = (OURS, "RAS", "LPS", "SAR", "SAL", "SPR", "LAS", "RPS")
+ORIENTATIONS = ("SPL", "RAS", "LPS", "SAR", "SAL", "SPR", "LAS", "RPS")
 """Those that are offered; any other can be written."""
 
 
@@ -118,6 +114,11 @@ _GROUND = ("crop", "measured", "above", "margin")
 
 def of_preprocessing(dims: int) -> tuple[Field, ...]:
     """Return the fields of how planes or volumes become a network's input."""
+    # Torch takes seconds, and the dock shows before it is there.
+    from napari_dmoe.imaging.foreground import Foreground
+    from napari_dmoe.imaging.preprocessing import Preprocessing
+    from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+
     at = "preprocessing"
     if dims == 2:
         return tuple(_field(Preprocessing, at, name) for name in _PLANES)
@@ -140,7 +141,7 @@ def _field(model: type[BaseModel], at: str, name: str) -> Field:
         kind, choices = "choice", get_args(annotation)
     elif annotation in (int, float):
         kind = "number"
-    label = _LABELS.get((model, name)) or own.title or name
+    label = _LABELS.get((model.__name__, name)) or own.title or name
     help_ = said[:1].upper() + said[1:] + "."
     free = name == "orientation"
     blank = _IF_BLANK.get(name, "")
@@ -158,16 +159,16 @@ _IF_BLANK = {
 }
 
 
-_LABELS: Mapping[tuple[type[BaseModel], str], str] = {
-    (Preprocessing, "fill"): "Fill holes",
-    (Preprocessing, "side"): "Input side in pixels",
-    (VolumePreprocessing, "spacing"): "Spacing in mm (z, y, x)",
-    (VolumePreprocessing, "window"): "Window, such as Hounsfield units",
-    (VolumePreprocessing, "patch"): "Patch in voxels (z, y, x)",
-    (Foreground, "crop"): "Crop to foreground",
-    (Foreground, "measured"): "Measure foreground alone",
-    (Foreground, "above"): "Foreground above",
-    (Foreground, "margin"): "Margin of the crop",
+_LABELS: Mapping[tuple[str, str], str] = {
+    ("Preprocessing", "fill"): "Fill holes",
+    ("Preprocessing", "side"): "Input side in pixels",
+    ("VolumePreprocessing", "spacing"): "Spacing in mm (z, y, x)",
+    ("VolumePreprocessing", "window"): "Window, such as Hounsfield units",
+    ("VolumePreprocessing", "patch"): "Patch in voxels (z, y, x)",
+    ("Foreground", "crop"): "Crop to foreground",
+    ("Foreground", "measured"): "Measure foreground alone",
+    ("Foreground", "above"): "Foreground above",
+    ("Foreground", "margin"): "Margin of the crop",
 }
 
 
