@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.routing import (
     ALL_ROUTING,
     NO_ROUTING,

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 import measuring
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.routing import NO_ROUTING
 from napari_dmoe.inference.running.drivers import RouterChoice, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from measuring import in_fresh_process, peak_mb, ratios, report
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.to_file import segment_to_file

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.to_file import segment_to_file
 from napari_dmoe.models.card_files import read_card

@@ -139,6 +139,32 @@ def said(
     return f"{name or 'this'} cannot be {_value(first['input'])}: it {rule}"
 
 
+def said_by_place(
+    error: ValidationError, *, tags: Collection[str] = ()
+) -> dict[tuple[str, ...], str]:
+    """Return what is wrong at each place, for a form that shows it beside its fields.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Of several faults of one place the first is told.
+    tags : collection of str
+        Names of alternatives, which are no part of a place.
+
+    Returns
+    -------
+    dict of tuple of str to str
+        Names and numbers on the way to a field, as text; sentences without its name.
+    """
+    told: dict[tuple[str, ...], str] = {}
+    for fault in error.errors(include_url=False):
+        place = tuple(str(part) for part in fault["loc"] if part not in tags)
+        rule = _rule(fault)
+        sentence = _fault(fault) if rule is None else f"{_value(fault['input'])} {rule}"
+        told.setdefault(place, sentence)
+    return told
+
+
 def _members(faults: Sequence[ErrorDetails]) -> str:
     """Return the kinds that a value might have had, where it had none of several."""
     place = faults[0]["loc"][:-1]

@@ -12,7 +12,7 @@ from places import DATA
 
 from napari_dmoe.imaging.disk.rows import Rows
 from napari_dmoe.imaging.files import read_image, read_labels, write_tiff
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.models.card_files import read_card
 

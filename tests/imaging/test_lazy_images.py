@@ -19,7 +19,8 @@ from skimage.transform import resize
 from napari_dmoe.imaging import intensities, lazy, resampling
 from napari_dmoe.imaging.pixels import finite_numbers
 from napari_dmoe.imaging.spatial import ImageError, ImageReadError, SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient

@@ -15,12 +15,8 @@ from napari_dmoe.imaging import intensities, slabs
 from napari_dmoe.imaging.intensities import Intensities
 from napari_dmoe.imaging.resampling import linear_slab, linear_volume, needed_rows
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import (
-    ModelVolume,
-    VolumePreprocessing,
-    prepare_volume,
-    window_of_all,
-)
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume, prepare_volume, scale_of_all
 
 SHAPE = (21, 18, 26)
 SPACINGS = (None, (1.3, 0.7, 1.0), (3, 1, 2.5))
@@ -112,8 +108,8 @@ def test_percentiles_of_thinned_volumes_are_the_same_in_slabs(
     expected = (np.clip(data, low, high) - low) / (high - low)
     upright = expected[:, ::-1].transpose(1, 0, 2)
     np.testing.assert_allclose(whole.tensor[0], upright, atol=1e-6)
-    together, _ = window_of_all([image_of(data)], how, number=1)
-    np.testing.assert_allclose(together, (low, high), rtol=1e-6)
+    together, _ = scale_of_all([image_of(data)], how, number=1)
+    np.testing.assert_allclose(together.window, (low, high), rtol=1e-6)
 
 
 def test_channels_stay_apart_in_slabs() -> None:

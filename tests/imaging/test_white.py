@@ -14,7 +14,8 @@ from stub_networks import thresholding_model
 
 from napari_dmoe.imaging.preprocessing import Prepared, Preprocessing, prepare
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint

@@ -15,7 +15,8 @@ import torch
 from napari_dmoe.imaging import memory
 from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.card_files import CardError, parse_card, read_card
 from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import LoadedModel

@@ -8,7 +8,7 @@ import torch
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.unet import UNetConfig

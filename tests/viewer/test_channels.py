@@ -17,7 +17,7 @@ from napari.layers import Image
 from sweeping import section_of, stack_of, sweep
 from training_cases import CARD, CONFIG, CUBE_CARD, CUBE_CONFIG
 
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.replaying.replay import replay
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint, new_model

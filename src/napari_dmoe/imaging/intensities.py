@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,8 @@ class Intensities:
         every = slice(None, None, self._skip)
         planes = slice(-first % self._skip, None, self._skip)
         # Copied, even where it is empty: a view would keep all of the planes.
-        self._kept.append(values[:, planes, every, every].flatten())
+        kept = values[:, planes, every, every]
+        self._kept.append(kept.reshape(len(values), -1).copy())
 
     def refuse_nothing(self, n_source: int) -> None:
         """Refuse a volume none of whose source's `n_source` numbers is finite."""
@@ -92,19 +94,117 @@ class Intensities:
         return np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
 
     def thinned(self) -> NDArray[np.floating]:
-        """Return the voxels that were kept, (N,), in any order; they are let go of."""
-        kept, self._kept = np.concatenate(self._kept), []
+        """Return the voxels that were kept, (C, N), in any order; let go of them."""
+        kept, self._kept = np.concatenate(self._kept, 1), []
         return self.within_reach(kept)
 
 
+@dataclass(frozen=True)
+class Measures:
+    """How a model's card has a volume's intensities scaled."""
+
+    window: Window | None = None
+    """Intensities that become 0 and 1, or are the limits before it is standardised."""
+    percentiles: tuple[float, float] | None = None
+    """Percentiles of the image that are taken for them, where there is no window."""
+    standardise: bool = False
+    """Whether each channel gets zero mean and unit variance."""
+    above: float | None = None
+    """Intensity above which voxels are measured; None where all are."""
+
+    @property
+    def are_own(self) -> bool:
+        """Whether the image's own numbers decide, so that many of them are needed."""
+        return self.window is None or self.standardise
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is done to the intensities of a volume, or of all volumes of an image."""
+
+    window: Window | None
+    """What becomes 0 and 1, or the limits before it is standardised."""
+    mean: NDArray[np.float64] | None = None
+    """(C, 1, 1, 1) array: mean of each channel, where it is standardised."""
+    spread: NDArray[np.float64] | None = None
+    """(C, 1, 1, 1) array: standard deviation of each channel, above 0."""
+    above: float | None = None
+    """What is not above this becomes 0, where it is standardised by its foreground."""
+
+    def of(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the intensities (C, D, H, W) as a network sees them."""
+        if self.mean is None or self.spread is None:
+            return values if self.window is None else windowed(values, self.window)
+        limited = values if self.window is None else np.clip(values, *self.window)
+        scaled = (limited - self.mean) / self.spread
+        if self.above is not None:
+            scaled[values <= self.above] = 0
+        return np.asarray(scaled)
+
+
+def scale_by(
+    thinned: NDArray[np.floating], how: Measures, least: float, most: float
+) -> tuple[Scale, list[str]]:
+    """Return what is done to intensities, and what a person should know of it.
+
+    Parameters
+    ----------
+    thinned : (C, N) float array
+        Voxels of the volume, in any order, which is lost.
+    how : Measures
+        What the model's card asks for.
+    least, most : float
+        Least and greatest of all of its voxels.
+    """
+    notices, above, chosen = list[str](), how.above, thinned
+    if above is not None and not (thinned > above).any():
+        notices.append(
+            f"no intensity is above {above:g}, where foreground begins: all voxels "
+            "were measured"
+        )
+        above = None
+    if above is not None:
+        chosen = thinned[thinned > above]
+    window = how.window
+    if window is not None:
+        notices += unlike_the_window(thinned, window, least, most)
+    elif how.percentiles is not None or not how.standardise:
+        ends = (least, most) if above is None else (float(chosen.min()), most)
+        copied = chosen if above is not None or not how.standardise else chosen.copy()
+        window, said = own_window(copied, *ends, how.percentiles or _PERCENTILES)
+        notices += said
+    if not how.standardise:
+        return Scale(window), notices
+    moments = [_moments(channel, window, above) for channel in thinned]
+    mean, spread = (
+        np.array(each).reshape(-1, 1, 1, 1) for each in zip(*moments, strict=True)
+    )
+    return Scale(window, mean, spread, above), notices
+
+
+def _moments(
+    values: NDArray[np.floating], window: Window | None, above: float | None
+) -> tuple[float, float]:
+    """Return mean and standard deviation of a channel; 0 and 1 where nothing is."""
+    chosen = (values if above is None else values[values > above]).astype(np.float64)
+    if window is not None:
+        chosen = np.clip(chosen, *window)
+    if not len(chosen):
+        return 0.0, 1.0
+    return float(chosen.mean()), float(chosen.std()) or 1.0
+
+
 def own_window(
-    thinned: NDArray[np.floating], least: float, most: float
+    thinned: NDArray[np.floating],
+    least: float,
+    most: float,
+    percentiles: tuple[float, float] = _PERCENTILES,
 ) -> tuple[Window, list[str]]:
     """Return the percentiles that become 0 and 1, or the range where they agree.
 
     Also what a person should know. The order of `thinned` is lost.
     """
-    low, high = map(float, np.percentile(thinned, _PERCENTILES, overwrite_input=True))
+    low, high = map(float, np.percentile(thinned, percentiles, overwrite_input=True))
     if low < high or least == most:
         return (low, high), []
     notice = (

@@ -23,6 +23,7 @@ from napari_dmoe.imaging.spatial import (
     ImageError,
     SpatialImage,
 )
+from napari_dmoe.imaging.units import millimetres
 from napari_dmoe.progress import Pulse, no_pulse
 
 MUCH_FINER, _MANY_VOXELS = 4096, 2**27
@@ -49,7 +50,7 @@ class UprightVolume:
     Raises
     ------
     ImageError
-        For other axes, and an empty one.
+        For other axes, an empty one, and a spacing where its own is not known.
     NotEnoughMemory
         For a spacing that makes far too many voxels of it.
     """
@@ -71,8 +72,6 @@ class UprightVolume:
         """Where its voxels lie in the source image, along z, y and x."""
         self.notices: dict[str, None] = {}
         """What a person should know, as far as it was read."""
-        if spacing is not None and image.unit != "mm":
-            self.notices[_not_resampled(spacing)] = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -197,13 +196,18 @@ def shape_at(image: SpatialImage, spacing: Spacing | None) -> tuple[int, ...]:
 
     Raises
     ------
+    ImageError
+        Where there is a spacing, and the volume's own is not known.
     NotEnoughMemory
         For a spacing that makes far too many voxels of it.
     """
     shape = _shape_of(image)
-    if spacing is None or image.unit != "mm":
+    if spacing is None:
         return shape
-    have = np.linalg.norm(image.affine_along(SPATIAL_AXES)[:-1, :-1], axis=0)
+    mm = millimetres(image.unit)
+    if mm is None:
+        raise ImageError(_size_unknown(spacing))
+    have = mm * np.linalg.norm(image.affine_along(SPATIAL_AXES)[:-1, :-1], axis=0)
     at_spacing = tuple(
         max(1, round(n * own / want))
         for n, own, want in zip(shape, have, spacing, strict=True)
@@ -226,11 +230,11 @@ def _other_axes(image: SpatialImage) -> str:
     )
 
 
-def _not_resampled(spacing: Spacing) -> str:
+def _size_unknown(spacing: Spacing) -> str:
     wanted = " x ".join(f"{side:g}" for side in spacing)
     return (
-        "the voxel size is not known in mm, so the volume was not resampled to the "
-        f"model's {wanted} mm"
+        f"the model sees volumes at {wanted} mm (z, y, x), and the voxel size of this "
+        "image is not known: state it, as it is never guessed"
     )
 
 

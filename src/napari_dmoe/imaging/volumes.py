@@ -8,125 +8,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, field_validator
 
 from napari_dmoe.imaging import intensities
-from napari_dmoe.imaging.intensities import (
-    Intensities,
-    Window,
-    own_window,
-    unlike_the_window,
-    windowed,
+from napari_dmoe.imaging.foreground import (
+    Box,
+    box_around,
+    box_words,
+    cropped,
 )
+from napari_dmoe.imaging.intensities import Intensities, Measures, Scale, scale_by
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.slabs import UprightVolume, across, shape_at
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.progress import Pulse, no_pulse
 
 VOLUME_AXES = ("z", "y", "x")
-
-PATCH_STEP = 32
-"""Sides of a patch are multiples of this: the network halves them five times."""
-
-LEAST_LONG_SIDE = 64
-"""One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
-
-MOST_VOXELS = 2**26
-"""Voxels of a patch. Networks see patches of 96 to 192 voxels a side; 406 are this."""
-
-FINEST_MM, COARSEST_MM = 1e-3, 1e3
-"""Spacings that images of people can have, generously."""
-
-WIDEST_WINDOW, NARROWEST_WINDOW = 1e9, 1e-6
-"""Ends of a window, and the least between them; also in shares of its ends, because
-intensities are 32-bit floats."""
 
 _WHAT = "the volume, as a network sees it, needs"
 _REMEDY = "crop it, or state a coarser spacing in the model's card"
 
 KEPT_BYTES = 2**26
 """Bytes of volumes that are kept as the network sees them: 256 x 256 x 256 voxels."""
-
-
-class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How a volume becomes a 3D network's input."""
-
-    spacing: tuple[float, float, float] | None = Field(
-        default=None,
-        title="Spacing",
-        description="voxel size that the network sees, in mm, (z, y, x); none = as is",
-    )
-    window: tuple[float, float] | None = Field(
-        default=None,
-        title="Window",
-        description="intensities that become 0 and 1, such as Hounsfield units; none = "
-        "the image's own percentiles 0.5 and 99.5",
-    )
-    patch: tuple[int, int, int] = Field(
-        default=(96, 96, 96),
-        title="Patch",
-        description="voxels that the network sees at once, (z, y, x)",
-    )
-
-    @property
-    def words(self) -> str:
-        """Say how a volume of any size meets the network."""
-        return "a volume is seen window by window; one smaller than a window is padded"
-
-    @property
-    def mask_words(self) -> str:
-        """Say nothing: volumes take one pass, and their masks stay as they come."""
-        return ""
-
-    @field_validator("spacing")
-    @classmethod
-    def _is_positive(
-        cls, spacing: tuple[float, float, float] | None
-    ) -> tuple[float, float, float] | None:
-        if spacing is None:
-            return None
-        if not all(FINEST_MM <= each <= COARSEST_MM for each in spacing):
-            raise ValueError(
-                f"spacing must be {FINEST_MM:g} to {COARSEST_MM:g} mm: found {spacing}"
-            )
-        return spacing
-
-    @field_validator("window")
-    @classmethod
-    def _rises(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
-        if window is not None and window[0] >= window[1]:
-            raise ValueError(f"a window rises: found {window}")
-        if window is not None:
-            farthest = max(map(abs, window))
-            least = NARROWEST_WINDOW * max(1, farthest)
-            if farthest > WIDEST_WINDOW or window[1] - window[0] < least:
-                raise ValueError(
-                    f"a window lies within {WIDEST_WINDOW:g} and is {least:g} wide or "
-                    f"more: found {window}"
-                )
-        return window
-
-    @field_validator("patch")
-    @classmethod
-    def _fits_the_network(cls, patch: tuple[int, int, int]) -> tuple[int, int, int]:
-        fits = all(n > 0 and n % PATCH_STEP == 0 for n in patch)
-        if not fits or max(patch) < LEAST_LONG_SIDE:
-            raise ValueError(
-                f"sides of a patch are multiples of {PATCH_STEP}, one of them at least "
-                f"{LEAST_LONG_SIDE}: found {patch}"
-            )
-        if math.prod(patch) > MOST_VOXELS:
-            raise ValueError(
-                f"a patch has {MOST_VOXELS:,} voxels at most: found {patch}, which is "
-                f"{math.prod(patch):,}"
-            )
-        return patch
 
 
 @dataclass(frozen=True)
@@ -157,9 +66,12 @@ class ModelVolume:
         What the model's card asks for.
     n_channels : int
         Channels that the network takes.
-    window : (float, float), optional
-        Intensities that become 0 and 1, decided for all volumes of an image; by default
-        those of the card, or of the volume.
+    scale : Scale, optional
+        What is done to intensities, decided for all volumes of an image; by default as
+        the card says it, or for the volume alone.
+    box : tuple of slice, optional
+        The part along z, y and x that is seen; by default all of it, cropped to its
+        foreground where the card asks for that.
     most_kept : int
         Bytes that it may keep.
     pulse : callable
@@ -183,43 +95,44 @@ class ModelVolume:
         preprocessing: VolumePreprocessing,
         *,
         n_channels: int = 1,
-        window: Window | None = None,
+        scale: Scale | None = None,
+        box: Box | None = None,
         most_kept: int = KEPT_BYTES,
         pulse: Pulse = no_pulse,
     ) -> None:
-        self._volume = UprightVolume(
-            image, preprocessing.spacing, n_channels=n_channels
-        )
+        said: list[str] = []
+        if box is None and preprocessing.crop is not None:
+            box, said = seen_box([image], preprocessing, n_channels, pulse)
+        seen = image if box is None else cropped(image, box)
+        self._volume = UprightVolume(seen, preprocessing.spacing, n_channels=n_channels)
         self.shape, self.grid = self._volume.shape, self._volume.grid
+        if box is not None:
+            start = (
+                s + part.start for s, part in zip(self.grid.start, box, strict=True)
+            )
+            self.grid = replace(self.grid, start=tuple(start))
         is_kept = 4 * math.prod(self.shape) <= most_kept
-        is_chosen = preprocessing.window is not None or window is not None
-        n_thinned = intensities.VOXELS_FOR_PERCENTILES
-        if is_chosen:
-            n_thinned = intensities.VOXELS_FOR_A_LOOK
+        n_thinned = intensities.VOXELS_FOR_A_LOOK
+        if preprocessing.measures.are_own and scale is None:
+            n_thinned = intensities.VOXELS_FOR_PERCENTILES
         self._known, kept = _looked_at(self._volume, n_thinned, pulse, is_kept=is_kept)
         self.is_constant = self._known.least == self._known.most
         """Whether all of its numbers are the same."""
-        notices = [*self._volume.notices, *self._known.notices]
+        notices = [*said, *self._volume.notices, *self._known.notices]
         if self.is_constant:
             notices.append(CONSTANT)
         pulse()
-        self._window, more = self._chosen(preprocessing.window, window)
+        self._scale, more = self._chosen(preprocessing.measures, scale)
         pulse()
         self.notices = (*notices, *more)
         """What a person should know."""
         self._kept = None if kept is None else self._all_scaled(kept, pulse)
 
-    def _chosen(
-        self, of_card: Window | None, of_all: Window | None
-    ) -> tuple[Window, list[str]]:
-        """Return what becomes 0 and 1, and what a person should know of it."""
-        ends = self._known.least, self._known.most
-        if of_card is not None:
-            thinned = self._known.thinned()
-            return of_card, unlike_the_window(thinned, of_card, *ends)
+    def _chosen(self, how: Measures, of_all: Scale | None) -> tuple[Scale, list[str]]:
+        """Return what is done to intensities, and what a person should know of it."""
         if of_all is not None:
             return of_all, []
-        return own_window(self._known.thinned(), *ends)
+        return scale_by(self._known.thinned(), how, self._known.least, self._known.most)
 
     @property
     def checksum(self) -> str:
@@ -271,7 +184,7 @@ class ModelVolume:
             slab[across(axis, own)] = self._scaled(values)
 
     def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
-        return windowed(self._known.within_reach(values), self._window)
+        return self._scale.of(self._known.within_reach(values))
 
     def _all_scaled(
         self, values: NDArray[np.floating], pulse: Pulse
@@ -306,7 +219,6 @@ def prepare_volume(
     preprocessing: VolumePreprocessing,
     *,
     n_channels: int = 1,
-    window: Window | None = None,
     pulse: Pulse = no_pulse,
 ) -> PreparedVolume:
     """Make one volume a 3D network's input, all of it in memory.
@@ -316,26 +228,22 @@ def prepare_volume(
     n_bytes = 4 * n_channels * math.prod(model_shape(image, preprocessing))
     refuse_beyond_memory(2 * n_bytes, what=_WHAT, remedy=_REMEDY)
     volume = ModelVolume(
-        image,
-        preprocessing,
-        n_channels=n_channels,
-        window=window,
-        most_kept=n_bytes,
-        pulse=pulse,
+        image, preprocessing, n_channels=n_channels, most_kept=n_bytes, pulse=pulse
     )
     values = volume.slab(0, slice(0, volume.shape[1]))
     return PreparedVolume(torch.from_numpy(values), volume.grid, volume.notices)
 
 
-def window_of_all(
+def scale_of_all(
     volumes: Iterable[SpatialImage],
     preprocessing: VolumePreprocessing,
     *,
     number: int,
     n_channels: int = 1,
+    box: Box | None = None,
     pulse: Pulse = no_pulse,
-) -> tuple[Window, tuple[str, ...]]:
-    """Return what becomes 0 and 1 in all volumes of an image, where no card says it.
+) -> tuple[Scale, tuple[str, ...]]:
+    """Return what is done to all volumes of an image, where its own numbers decide.
 
     The `number` volumes are read one by one, and not kept. Arguments and errors are
     those of :class:`ModelVolume`; the strings are what a person should know.
@@ -343,17 +251,39 @@ def window_of_all(
     kept, ends = [], []
     n_thinned = intensities.VOXELS_FOR_PERCENTILES // number
     for image in volumes:
-        volume = UprightVolume(image, preprocessing.spacing, n_channels=n_channels)
+        seen = image if box is None else cropped(image, box)
+        volume = UprightVolume(seen, preprocessing.spacing, n_channels=n_channels)
         known, _ = _looked_at(volume, n_thinned, pulse, is_kept=False)
         ends += [known.least, known.most]
         kept.append(known.thinned())
         pulse()
-    window, notices = own_window(np.concatenate(kept), min(ends), max(ends))
-    return window, tuple(notices)
+    thinned = np.concatenate(kept, 1)
+    scale, notices = scale_by(thinned, preprocessing.measures, min(ends), max(ends))
+    return scale, tuple(notices)
+
+
+def seen_box(
+    volumes: Iterable[SpatialImage],
+    preprocessing: VolumePreprocessing,
+    n_channels: int,
+    pulse: Pulse = no_pulse,
+) -> tuple[Box | None, list[str]]:
+    """Return what of all volumes of an image a network sees, and what is to be said.
+
+    None where they are seen whole. They are read once where the card has them cropped.
+    """
+    ground = preprocessing.crop
+    if ground is None:
+        return None, []
+    box = box_around(volumes, ground, n_channels=n_channels, pulse=pulse)
+    if box is None:
+        nothing = f"no intensity is above {ground.above:g}, so nothing was cropped"
+        return None, [nothing]
+    return box, [f"only the box around the foreground was seen: {box_words(box)}"]
 
 
 def model_shape(
     image: SpatialImage, preprocessing: VolumePreprocessing
 ) -> tuple[int, ...]:
-    """Return the shape (z, y, x) that a volume has when it is prepared."""
+    """Return the shape (z, y, x) that a volume has when it is prepared, uncropped."""
     return shape_at(image, preprocessing.spacing)

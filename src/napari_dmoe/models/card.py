@@ -23,7 +23,7 @@ from pydantic import (
 from napari_dmoe.foreign import is_seen
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing, is_of_volumes
 from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.training_images import TrainingImages
 from napari_dmoe.patient import (
@@ -213,11 +213,7 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
 def _kind_of(stated: object) -> str:
     """Tell which preprocessing is meant, so that its errors are the ones reported."""
-    if isinstance(stated, dict):
-        is_volume = bool({"patch", "window", "spacing"} & set(stated))
-    else:
-        is_volume = isinstance(stated, VolumePreprocessing)
-    return OF_VOLUMES if is_volume else OF_PLANES
+    return OF_VOLUMES if is_of_volumes(stated) else OF_PLANES
 
 
 OF_PLANES, OF_VOLUMES = "of planes", "of volumes"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from napari_dmoe.foreign import JSONError, parse_json, read_json
+from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
 from napari_dmoe.validation import said
 
 SCHEMA_VERSION = 1
+
+CARD_SUFFIX = ".card.json"
+"""End of the name of a card that lies beside its checkpoint."""
+
 _CARDS = resources.files("napari_dmoe.models") / "cards"
 
 
@@ -81,6 +87,35 @@ def read_card(source: str | Path | ModelCard) -> ModelCard:
             "or give the path of a JSON file"
         ) from error
     return card_of(fields, path.name)
+
+
+def card_beside(path: str | Path) -> Path:
+    """Return where the card of a checkpoint lies that is no part of its file.
+
+    Examples
+    --------
+    >>> card_beside("mine.pth").name
+    'mine.card.json'
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}{CARD_SUFFIX}")
+
+
+def write_card(path: str | Path, card: ModelCard) -> None:
+    """Write a card as JSON, whole or not at all.
+
+    Raises
+    ------
+    CardError
+        When the file cannot be written.
+    """
+    text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    try:
+        write_text(Path(path), text + "\n")
+    except OSError as error:
+        raise CardError(
+            f"{Path(path).name} cannot be saved: {error.strerror or 'it is refused'}"
+        ) from error
 
 
 def parse_card(text: str, where: str) -> ModelCard:

@@ -21,10 +21,16 @@ from torch import nn
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
+from napari_dmoe.models.card_files import (
+    CardError,
+    card_beside,
+    generic_card,
+    parse_card,
+    read_card,
+)
 from napari_dmoe.models.footprint import check_patch, pass_seconds, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.titles import bundled_titles
@@ -158,9 +164,13 @@ def stated_card(name: str) -> ModelCard | None:
     """
     is_bundled = name in bundled_names()
     path = _bundled_folder() / f"{name}.safetensors" if is_bundled else Path(name)
-    if path.suffix != ".safetensors" or not path.is_file():
+    if not path.is_file():
         return None
     try:
+        if not is_bundled and card_beside(path).is_file():
+            return read_card(card_beside(path))
+        if path.suffix != ".safetensors":
+            return None
         with safe_open(path, framework="pt") as opened:
             stated = (opened.metadata() or {}).get(CARD_KEY)
         return None if stated is None else parse_card(stated, path.name)
@@ -197,8 +207,9 @@ def load_checkpoint(
     path : str or path-like
         A ``.pth``, ``.pt`` or ``.safetensors`` file, or the name of a bundled model.
     card : str, Path or ModelCard, optional
-        Name of a published card, path of a card, or a card. By default the file's
-        own card; where it has none, a generic one with the values "0" to "n-1".
+        Name of a published card, path of a card, or a card. By default the card beside
+        the file, ``mine.card.json`` of ``mine.pth``; without it the file's own card;
+        where it has none, a generic one with the values "0" to "n-1".
 
     Returns
     -------
@@ -217,16 +228,17 @@ def load_checkpoint(
     >>> load_checkpoint("fundus-phantom").card.attributes[0].values
     ('healthy', 'suspect', 'glaucoma')
     """
-    if str(path) in bundled_names():
-        path = _bundled_folder() / f"{path}.safetensors"
-    path = Path(path)
+    is_bundled = str(path) in bundled_names()
+    path = _bundled_folder() / f"{path}.safetensors" if is_bundled else Path(path)
     if not path.suffix and not path.exists():
         raise CheckpointError(
             f"{path.name}: there is no such file, and no bundled model of that name "
             f"(there is {', '.join(bundled_names())})"
         )
     weights = read_weights(path)
-    stated = _stated_card(card, weights.header, path.name)
+    beside = card_beside(path)
+    is_beside = card is None and not is_bundled and beside.is_file()
+    stated = _stated_card(beside if is_beside else card, weights.header, path.name)
     found = identify(
         weights.tensors,
         path.name,
@@ -260,8 +272,14 @@ def load_checkpoint(
         source=path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
         sha256=sha256,
         n_bytes=path.stat().st_size,
-        notices=found.notices,
+        notices=(*found.notices, *_said_of_beside(beside, is_beside=is_beside)),
     )
+
+
+def _said_of_beside(beside: Path, *, is_beside: bool) -> tuple[str, ...]:
+    """Say where the card comes from that is no part of the file."""
+    name = beside.name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return (f"the card is {name}, which lies beside the file",) if is_beside else ()
 
 
 def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel:

@@ -13,7 +13,7 @@ from napari_dmoe.imaging.memory import (
     installed_bytes,
     refuse_beyond_memory,
 )
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.refusals import CheckpointError

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
+from napari_dmoe.imaging.volume_preprocessing import LEAST_LONG_SIDE
 from napari_dmoe.models.architectures import (
     ANCHORS,
     ARCHITECTURES,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from napari_dmoe.imaging.spatial import MOST_CLASSES
-from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
+from napari_dmoe.imaging.volume_preprocessing import LEAST_LONG_SIDE
 from napari_dmoe.models.gating import (
     WIDEST,
     Experts,

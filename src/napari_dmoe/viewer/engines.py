@@ -13,9 +13,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.inference.running.waiting import watched
 from napari_dmoe.viewer.checkpoints import (
     find_model,
     recent_cohorts,
@@ -347,6 +346,9 @@ draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
 open_cohort = _late("cohorts.layouts.opening:open_cohort")
 read_evaluation = _late("evaluation.reporting.reading:read_any")
+faults_of_card = _late("models.card_faults:faults_of_card")
+write_card = _late("models.card_files:write_card")
+seen_plane = _late("inference.running.seen_plane:seen_plane")
 write_report = _late("evaluation.reporting.report:write_report")
 
 
@@ -390,6 +392,9 @@ class Engines:
     read_evaluation: Callable[..., Evaluated] = read_evaluation
     audit: Callable[..., Any] = audit
     write_report: Callable[..., Any] = write_report
+    faults_of_card: Callable[..., Any] = faults_of_card
+    write_card: Callable[..., None] = write_card
+    seen_plane: Callable[..., Any] = seen_plane
     now: Callable[[], float] = time.monotonic
 
 
@@ -398,20 +403,3 @@ def with_priors(
 ) -> Callable[..., Any]:
     """Return an engine that mixes by stated shares, where there are any."""
     return partial(engine, priors=priors) if priors else engine
-
-
-class Timed(NamedTuple):
-    """What some work gave, and how it went."""
-
-    found: Any
-    seconds: float
-    why_slow: str
-    """Why it took far longer than it should have; mostly nothing."""
-
-
-def timed(work: Callable[..., Any], *arguments: Any, **options: Any) -> Timed:
-    """Return what some work gives, the seconds that it took, and why so many."""
-    began = time.perf_counter()
-    with watched() as waiting:
-        found = work(*arguments, **options)
-    return Timed(found, time.perf_counter() - began, waiting.words)

@@ -16,7 +16,7 @@ from places import DATA
 
 from napari_dmoe.imaging.frames import one_channel
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.replaying.case_files import (
     LABELS,
     RECORD,

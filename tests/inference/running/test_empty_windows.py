@@ -14,7 +14,8 @@ from stub_networks import THRESHOLD, thresholding_model
 from napari_dmoe.imaging.files import read_labels
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.inference.running.planes import FOR_VOLUMES
 from napari_dmoe.inference.running.segment import segment

@@ -16,7 +16,8 @@ from stub_networks import thresholding_model
 from napari_dmoe.imaging import slabs
 from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.export import SavedFiles
 from napari_dmoe.inference.results.replacing import ExistingFileError
 from napari_dmoe.inference.results.sidecars import recorded

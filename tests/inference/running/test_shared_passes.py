@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.routing import NO_ROUTING, KeptRouting
 from napari_dmoe.inference.running import forward, variants
 from napari_dmoe.inference.running.drivers import RouterChoice, choose_routers

@@ -17,7 +17,8 @@ from napari_dmoe.imaging import slabs
 from napari_dmoe.imaging.appearance import appearance
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running import sums

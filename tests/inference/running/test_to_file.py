@@ -17,7 +17,8 @@ import napari_dmoe as dmoe
 from napari_dmoe.imaging import slabs
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.replacing import ExistingFileError

@@ -16,7 +16,8 @@ from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.ome_zarr import library
 from napari_dmoe.imaging.ome_zarr.writing import ZarrMask
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.replacing import ExistingFileError, is_painted
 from napari_dmoe.inference.results.sidecars import recorded

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.windows import Tokens, Windows
 
 PATCH = (32, 32, 64)

@@ -15,7 +15,8 @@ from napari_dmoe.imaging import volumes
 from napari_dmoe.imaging.disk.claims import FolderTaken, claimed
 from napari_dmoe.imaging.files import read_labels
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import ModelVolume, VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import ModelVolume
 from napari_dmoe.inference.results.replacing import ExistingFileError
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.inference.running.settings import InferenceSettings

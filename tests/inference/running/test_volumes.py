@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -113,11 +114,17 @@ def test_resampling_keeps_edges_and_comes_back() -> None:
     np.testing.assert_allclose(back[2:-2], ramp[2:-2], atol=0.05)
 
 
-def test_unknown_voxel_sizes_are_not_resampled_and_said() -> None:
+def test_unknown_voxel_sizes_are_refused_where_a_spacing_is_asked_for() -> None:
     image = SpatialImage(volume().data, ("z", "y", "x"))
-    prepared = prepare_volume(image, VolumePreprocessing(spacing=(4, 3, 3)))
-    assert prepared.grid == Grid.identity(SHAPE)
-    assert any("not known in mm" in notice for notice in prepared.notices)
+    with pytest.raises(ImageError, match=r"4 x 3 x 3 mm .* is not known: state it"):
+        prepare_volume(image, VolumePreprocessing(spacing=(4, 3, 3)))
+
+
+def test_voxel_sizes_in_other_units_are_understood() -> None:
+    affine = np.diag([4000.0, 3000, 3000, 1])
+    image = SpatialImage(volume().data, ("z", "y", "x"), affine, "um")
+    prepared = prepare_volume(image, VolumePreprocessing(spacing=(8, 3, 3)))
+    assert prepared.grid.shape == (20, 36, 70)
 
 
 def test_labels_come_back_through_flips() -> None:

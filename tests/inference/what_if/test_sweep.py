@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from places import DATA
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.masks.agreement import LabelFrame, Votes, flipping_regions
 from napari_dmoe.inference.replaying.replay import replay
 from napari_dmoe.inference.running.devices import choose_device

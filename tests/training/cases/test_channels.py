@@ -14,7 +14,8 @@ from training_cases import CARD, CONFIG, CUBE_CARD, CUBE_CONFIG, PLAIN, square
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint, new_model

@@ -21,7 +21,7 @@ from training_cases import (
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.training.augmentation.volumes import VolumeAugmentSettings
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.pool import read_pool

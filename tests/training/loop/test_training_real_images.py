@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fundus_model import DISC_COLUMN, DISC_ROW, photograph
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import load_checkpoint

@@ -14,7 +14,7 @@ from places import DATA
 from qtpy.QtWidgets import QFileDialog
 from stub_networks import thresholding_model
 
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.inference.running.into_file import segment_into
 from napari_dmoe.inference.running.outlook import outlook

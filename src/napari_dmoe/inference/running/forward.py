@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from napari_dmoe.imaging.orientations import OURS, tokens_back, turned, turned_back
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.running.devices import (
     Batches,
     choose_device,
@@ -99,6 +101,10 @@ class Forward:
         self.n_samples = settings.samples if settings.noise else 1
         self.device = choose_device(settings.device)
         self.batches = Batches(self.device.device, batch)
+        how = loaded.preprocessing
+        self._orientation = OURS
+        if isinstance(how, VolumePreprocessing):
+            self._orientation = how.orientation
         loaded.module.eval()
 
     def of_choice(self, choice: RouterChoice) -> Forward:
@@ -131,13 +137,14 @@ class Forward:
         Parameters
         ----------
         inputs : (P, C, *size) float32 tensor
-            What the network sees.
+            What the network sees; of volumes along z, y and x, and turned for it here.
         numbers : sequence of int
             Place of each input in the run; the gating noise depends on it.
         done : callable
             Called with the number of rows that are done: between batches, and now and
             then within one.
         """
+        patch, inputs = inputs.shape[2:], turned(inputs, self._orientation)
         shape = (len(inputs), len(self.choice.categories), self.n_samples)
         n_rows, outputs, n_done = math.prod(shape), list[Said](), 0
         with torch.inference_mode():
@@ -155,7 +162,9 @@ class Forward:
             logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
             blocks = zip(*(out.gates for out in outputs), strict=True)
             gates = (torch.cat(parts).unflatten(0, shape).mean(2) for parts in blocks)
-            return Answers(logits, tuple(gates))
+            code = self._orientation
+            logits = turned_back(logits, code)
+            return Answers(logits, tuple(tokens_back(g, patch, code) for g in gates))
 
     def _rows(
         self, inputs: Tensor, numbers: Sequence[int], part: range, device: torch.device

@@ -19,11 +19,8 @@ from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    ModelVolume,
-    VolumePreprocessing,
-)
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import VOLUME_AXES, ModelVolume
 from napari_dmoe.inference.results.routing import FOR_MAPS
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.placing import preprocessing_of

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.frames import source_axes
 from napari_dmoe.imaging.lazy import part_along
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing, model_shape
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import model_shape
 from napari_dmoe.inference.running.drivers import Priors
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings

@@ -13,11 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    VolumePreprocessing,
-    model_shape,
-)
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import VOLUME_AXES, model_shape
 from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told

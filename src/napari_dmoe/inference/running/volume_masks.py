@@ -67,6 +67,9 @@ class VolumeMasks:
         How many volumes there are.
     shape : (D, H, W)
         Shape of what is drawn of each.
+    seen : tuple of slice, optional
+        The part of each that the network saw; outside it everything is background, and
+        maps are 0. All of it by default.
     into : Destination, optional
         Where the mask of a single volume goes, and the maps that are written with it;
         by default everything that the settings ask for is drawn in memory.
@@ -80,9 +83,12 @@ class VolumeMasks:
         n_volumes: int,
         shape: Sequence[int],
         *,
+        seen: Place | None = None,
         into: Destination | None = None,
         told: Drawn | None = None,
     ) -> None:
+        whole = tuple(slice(0, n) for n in shape)
+        self._seen = None if seen in (None, whole) else seen
         self._forward, self._into, self._told = forward, into, told
         self.shape = tuple(shape)
         """Shape of what is drawn of each volume."""
@@ -114,13 +120,13 @@ class VolumeMasks:
         mixed = self._forward.mixed(scores)
         drawn = np.zeros(slab.shape if self.is_blank else 0, np.uint8)
         if not self.is_blank:
-            drawn = slab.labels(mixed, progress=beat)
+            drawn = self._cut(slab, slab.labels(mixed, progress=beat))
             for labels, alone in zip(self.by_value, scores, strict=False):
-                labels[place] = slab.labels(alone, progress=beat)
+                labels[place] = self._cut(slab, slab.labels(alone, progress=beat))
         chances: NDArray[np.float32] | None = None
         if self.probabilities is not None or (self._into and self._into.maps.at_source):
             maps = self._forward.as_probabilities(mixed)
-            chances = slab.maps(maps, progress=beat)
+            chances = self._cut(slab, slab.maps(maps, progress=beat))
         if self._into is not None:
             self._write(self._into, slab.place, drawn, chances, pulse)
         else:
@@ -144,3 +150,15 @@ class VolumeMasks:
             into.write(place, sheets)
         else:
             self.writer.do(partial(into.write, place, sheets), pulse)
+
+    def _cut(self, slab: DrawnSlab, drawn: NDArray[Any]) -> NDArray[Any]:
+        """Return a slab (*leading, d, h, w) with 0 for what the network did not see."""
+        if self._seen is None:
+            return drawn
+        part: list[Any] = [...]
+        for seen, own in zip(self._seen, slab.place, strict=True):
+            begin = min(max(seen.start - own.start, 0), own.stop - own.start)
+            part.append(slice(begin, max(begin, seen.stop - own.start)))
+        kept = np.zeros_like(drawn)
+        kept[tuple(part)] = drawn[tuple(part)]
+        return kept

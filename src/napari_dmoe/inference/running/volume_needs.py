@@ -15,12 +15,8 @@ from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.intensities import VOXELS_FOR_PERCENTILES
 from napari_dmoe.imaging.memory import available_bytes, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.imaging.volumes import (
-    KEPT_BYTES,
-    VOLUME_AXES,
-    VolumePreprocessing,
-    model_shape,
-)
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import KEPT_BYTES, VOLUME_AXES, model_shape
 from napari_dmoe.inference.results.routing import ALL_ROUTING, FOR_MAPS, KeptRouting
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.file_maps import NO_MAPS, FileMaps
@@ -308,7 +304,7 @@ def _input_bytes(
             n_looked_at = -(-shape[0] // every_plane(shape[0]))
             kept += _FLOAT * n_channels * n_looked_at * math.prod(shape[1:])
     looking = 0
-    if how.window is None:
+    if how.measures.are_own:
         looking = 2 * _FLOAT * min(VOXELS_FOR_PERCENTILES, n_channels * voxels)
     return kept, looking
 

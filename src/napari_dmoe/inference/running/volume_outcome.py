@@ -42,6 +42,8 @@ class SeenVolumes:
 
     grid: Grid
     """Where the voxels that the network saw lie in the image."""
+    seen: tuple[slice, ...]
+    """The part of the image that it saw."""
     input_sha256: str
     """Of what it saw."""
     likeness: Likeness
@@ -95,11 +97,13 @@ class VolumeOutcome:
         """Masks that are drawn: the mixture's, and those of its values."""
         return self.n_values + 1 if self.n_values > 1 else 1
 
-    def make_room(self, n_volumes: int, shape: Sequence[int]) -> None:
-        """Make room for the masks of some volumes of a shape."""
+    def make_room(
+        self, n_volumes: int, shape: Sequence[int], seen: tuple[slice, ...]
+    ) -> None:
+        """Make room for the masks of some volumes of a shape; `seen` is their part."""
         told = teller(self._volumes, self._finished) if self._finished else None
         self.masks = VolumeMasks(
-            self._forward, n_volumes, shape, into=self._into, told=told
+            self._forward, n_volumes, shape, seen=seen, into=self._into, told=told
         )
 
     def take(
@@ -159,7 +163,7 @@ class VolumeOutcome:
             self._volumes.image,
             labels,
             grid=seen.grid,
-            seen=tuple(slice(0, n) for n in self._volumes.frame_shape),
+            seen=seen.seen,
             input_sha256=seen.input_sha256,
             notices=(*seen.likeness.notices("volume", loads), *seen.notices),
             swept=swept,

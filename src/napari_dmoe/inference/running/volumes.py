@@ -11,20 +11,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from napari_dmoe.imaging.foreground import Box, cropped
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.intensities import Window
+from napari_dmoe.imaging.intensities import Scale
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     ModelVolume,
-    VolumePreprocessing,
     model_shape,
-    window_of_all,
+    scale_of_all,
+    seen_box,
 )
 from napari_dmoe.inference.results.provenance import InputDigest, Provenance
 from napari_dmoe.inference.results.routing import (
@@ -134,6 +137,8 @@ class VolumeRun:
             self.notices[FOR_PLANES] = None
         self.grid = Grid.identity(self.volumes.frame_shape)
         """Where what the network sees lies in the image; known once it is read."""
+        self.box: Box = tuple(slice(0, n) for n in self.volumes.frame_shape)
+        """The part of every volume that it sees; known once the foreground is."""
         self._is_resumed = False
         self._empty = EmptyWindows(
             loaded.card.classes[0], are_skipped=settings.skip_empty
@@ -169,6 +174,7 @@ class VolumeRun:
         """Return what all choices have in common, for their results."""
         return SeenVolumes(
             self.grid,
+            self.box,
             self.digest.hexdigest(),
             self.likeness,
             said_once((*self.notices, *self._empty.notices)),
@@ -179,19 +185,22 @@ class VolumeRun:
         """Run all volumes, and draw them for every choice."""
         needs = self._needs()
         n, shape = len(self.volumes), self.volumes.frame_shape
+        scale, progress = self._known_beforehand(progress)
+        seen = self.box
         if self.settings.scored_at == "network":
-            shape = model_shape(self.volumes[0], self.preprocessing)
+            part = cropped(self.volumes[0], self.box)
+            shape = model_shape(part, self.preprocessing)
+            seen = tuple(slice(0, side) for side in shape)
         for outcome in self.outcomes:
-            outcome.make_room(n, shape)
-        window, progress = self._window_of_all(progress)
+            outcome.make_room(n, shape, seen)
         for number in range(n):
-            part, image = part_of(progress, number, n), self.volumes[number]
-            phases, n_beats = Phases(part, self._shares(image)), self._n_beats(image)
+            hook, image = part_of(progress, number, n), self.volumes[number]
+            phases, n_beats = Phases(hook, self._shares(image)), self._n_beats(image)
             if number == 0:
                 phases.of(PREPARING)(Progress(0, n_beats, needs.words))
             pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
             with preparing(image.data):
-                volume = self._opened(image, window, pulse)
+                volume = self._opened(image, scale, pulse)
                 windows, inputs, begin = self._begun(volume, shape, pulse)
             # Of a single voxel nobody can tell whether it shows anything.
             is_a_voxel = math.prod(image.spatial_shape) == 1
@@ -233,14 +242,15 @@ class VolumeRun:
         return needs
 
     def _opened(
-        self, image: SpatialImage, window: Window | None, pulse: Pulse
+        self, image: SpatialImage, scale: Scale | None, pulse: Pulse
     ) -> ModelVolume:
         """Look at a volume."""
         volume = ModelVolume(
             image,
             self.preprocessing,
             n_channels=self.loaded.config.in_channels,
-            window=window,
+            scale=scale,
+            box=self.box,
             pulse=pulse,
         )
         self.grid = volume.grid
@@ -394,25 +404,31 @@ class VolumeRun:
         """Return about how often preparing a volume pulses."""
         return beats_of_preparing(image, model_shape(image, self.preprocessing))
 
-    def _window_of_all(
+    def _known_beforehand(
         self, progress: ProgressHook
-    ) -> tuple[Window | None, ProgressHook]:
-        """Decide what is 0 and 1 in all volumes together, so that they stay related.
+    ) -> tuple[Scale | None, ProgressHook]:
+        """Decide what is seen of all volumes, and what is done to their intensities.
 
-        Returns the progress of what is left to be done, too.
+        Volumes of one image stay related. Returns the progress of what is left to be
+        done, too.
         """
-        n, volumes = len(self.volumes), self.volumes
-        if n == 1 or self.preprocessing.window is not None:
+        n, volumes, how = len(self.volumes), self.volumes, self.preprocessing
+        is_scaled, scale = n > 1 and how.measures.are_own, None
+        if not is_scaled and how.crop is None:
             return None, progress
         of_each = self._shares(volumes[0])
         shares = {PREPARING: of_each[PREPARING], RUNNING: sum(of_each.values())}
         phases, n_beats = Phases(progress, shares), n * self._n_beats(volumes[0])
-        window, notices = window_of_all(
-            (volumes[number] for number in range(n)),
-            self.preprocessing,
-            number=n,
-            n_channels=self.loaded.config.in_channels,
-            pulse=beats(phases.of(PREPARING), n_beats, "preparing the volumes"),
-        )
-        self.notices.update(dict.fromkeys(notices))
-        return window, phases.of(RUNNING)
+        what = "preparing the volume" + "s" * (n > 1)
+        pulse = beats(phases.of(PREPARING), n_beats, what)
+        n_channels = self.loaded.config.in_channels
+        every = [volumes[number] for number in range(n)]
+        with preparing(volumes.image.data):
+            box, notices = seen_box(every, how, n_channels, pulse)
+            self.box = box or self.box
+            self.notices.update(dict.fromkeys(notices))
+            if is_scaled:
+                known: Any = {"n_channels": n_channels, "box": self.box}
+                scale, said = scale_of_all(every, how, number=n, pulse=pulse, **known)
+                self.notices.update(dict.fromkeys(said))
+        return scale, phases.of(RUNNING)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter, thread_time
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,3 +85,20 @@ def with_reason(message: str) -> str:
     waiting = _WAITING.get()
     is_slow = waiting is not None and waiting.words
     return f"{message}, the processor is busy" if is_slow else message
+
+
+class Timed(NamedTuple):
+    """What some work gave, and how it went."""
+
+    found: Any
+    seconds: float
+    why_slow: str
+    """Why it took far longer than it should have; mostly nothing."""
+
+
+def timed(work: Callable[..., Any], *arguments: Any, **options: Any) -> Timed:
+    """Return what some work gives, the seconds that it took, and why so many."""
+    began = perf_counter()
+    with watched() as waiting:
+        found = work(*arguments, **options)
+    return Timed(found, perf_counter() - began, waiting.words)

@@ -43,6 +43,11 @@ class PlanePool(KnownCases):
     category: Tensor
     preprocessing: Preprocessing
     patch: None = None
+    seen_patch: None = None
+
+    def picture(self, case: int) -> Tensor:
+        """Return a case (C, S, S) in [0, 1], before it is standardised."""
+        return self.images[case].float() / 255
 
     def __len__(self) -> int:
         return len(self.category)

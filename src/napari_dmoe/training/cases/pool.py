@@ -18,12 +18,8 @@ from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.imaging.preprocessing import Prepared, Preprocessing, prepare
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.units import MM3_PER_ML, millimetres
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    PreparedVolume,
-    VolumePreprocessing,
-    prepare_volume,
-)
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import VOLUME_AXES, PreparedVolume, prepare_volume
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
@@ -35,7 +31,7 @@ from napari_dmoe.training.cases.annotation import (
     labels_of,
 )
 from napari_dmoe.training.cases.planes import PlanePool
-from napari_dmoe.training.cases.volumes import VolumePool
+from napari_dmoe.training.cases.volumes import VolumePool, in_range
 
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
@@ -89,7 +85,7 @@ def read_pool(
             annotation=annotation,
             reading=reading,
         )
-        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
+        images.append(_kept(prepared.tensor, card))
         labels.append(torch.from_numpy(_in_place(drawn, prepared)))
         pictures.append(_picture(prepared))
         categories.append(category_of(case, card, may_be_unknown=may_be_unknown))
@@ -107,7 +103,7 @@ def read_pool(
     if any(pictures):
         whom["pictures"] = tuple(pictures)
     if isinstance(how, VolumePreprocessing):
-        return VolumePool(tuple(images), tuple(labels), category, how.patch, **whom)
+        return _of_volumes(images, labels, category, how, whom)
     planes = torch.stack([image.expand(n_channels, -1, -1) for image in images])
     return PlanePool(
         planes,
@@ -116,6 +112,37 @@ def read_pool(
         cast("Preprocessing", how),
         **whom,
     )
+
+
+def _of_volumes(
+    images: list[torch.Tensor],
+    labels: list[torch.Tensor],
+    category: torch.Tensor,
+    how: VolumePreprocessing,
+    whom: dict[str, Any],
+) -> VolumePool:
+    """Return a pool of volumes as they were kept; `whom` is what is told of them."""
+    ranges: tuple[tuple[float, float], ...] = ()
+    if how.standardise:
+        shares = [in_range(image) for image in images]
+        images, ranges = [s for s, _ in shares], tuple(ends for _, ends in shares)
+    return VolumePool(
+        tuple(images),
+        tuple(labels),
+        category,
+        how.patch,
+        orientation=how.orientation,
+        ranges=ranges,
+        **whom,
+    )
+
+
+def _kept(tensor: torch.Tensor, card: ModelCard) -> torch.Tensor:
+    """Return what is kept of a prepared case: 8 bits, unless it is standardised."""
+    how = card.preprocessing
+    if isinstance(how, VolumePreprocessing) and how.standardise:
+        return tensor
+    return (255 * tensor.clamp(0, 1)).round().to(torch.uint8)
 
 
 def _picture(prepared: Prepared | PreparedVolume) -> tuple[slice, ...]:
@@ -143,7 +170,8 @@ def part_of(pool: Pool, places: Sequence[int]) -> Pool:
         return replace(pool, images=images, labels=labels, **known)
     volumes = tuple(pool.images[i] for i in chosen)
     masks = tuple(pool.labels[i] for i in chosen)
-    return replace(pool, images=volumes, labels=masks, **known)
+    ranges = tuple(pool.ranges[i] for i in chosen) if pool.ranges else ()
+    return replace(pool, images=volumes, labels=masks, ranges=ranges, **known)
 
 
 def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:

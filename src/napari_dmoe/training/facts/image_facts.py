@@ -69,7 +69,7 @@ def appearances(pool: Pool) -> dict[int, Appearance]:
 
 def _picture(pool: Pool, number: int) -> Tensor:
     """Return what a case shows, (C, *S) in [0, 1], without what is padded."""
-    whole = pool.images[number].float() / 255
+    whole = pool.picture(number)
     return whole[(slice(None), *pool.shown(number))]
 
 
@@ -272,9 +272,9 @@ def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
         out = loaded.network(rows.to(device), category.to(device))
         return tuple(gates.cpu() for gates in out.gates)
 
-    if pool.patch is None:
+    if pool.seen_patch is None:
         return [_of_picture(pool, number, g[0]).mean(0) for g in blocks(images)]
-    windows = _windows(images.shape[2:], pool.patch)
+    windows = _windows(images.shape[2:], pool.seen_patch)
     sums: list[tuple[SlabMeans, NDArray[np.float32]]] = []
     for place in windows.order:
         gates = blocks(windows.cut(images[0], place)[None])

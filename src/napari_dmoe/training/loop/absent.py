@@ -187,7 +187,7 @@ def _with_found(
             images.to(settings.device),
             pool.category[chosen] if loaded.config.n_routers else None,
             card=loaded.card,
-            patch=pool.patch,
+            patch=pool.seen_patch,
             batch=settings.batch,
         )
         is_kept = torch.isin(found, kept) & (labels != IGNORED)
@@ -203,5 +203,5 @@ def _with_found(
         told = "finding the classes that no case shows"
         progress(Progress(len(parts), len(pool), told))
     if isinstance(pool, VolumePool):
-        return replace(pool, labels=tuple(parts))
+        return replace(pool, labels=tuple(map(pool.turned_back, parts)))
     return cast("Pool", replace(pool, labels=torch.stack(parts)))

@@ -129,7 +129,7 @@ def evaluate(
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
         category = pool.category[chosen] if has_moe else None
-        how: Any = {"card": card, "patch": pool.patch, "batch": batch}
+        how: Any = {"card": card, "patch": pool.seen_patch, "batch": batch}
         found = found_labels(network, images.to(device), category, **how)
         rows.append(_dice(found, truth, len(classes)))
     cases = torch.cat(rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from napari_dmoe.imaging.focusing import Focus
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.unet import UNetConfig

@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse.control import BrowseControl
+from napari_dmoe.viewer.segment.card.control import CardEditing
 from napari_dmoe.viewer.segment.compare.control import CompareControl
 from napari_dmoe.viewer.segment.large_volumes import (
     IntoFile,
@@ -70,6 +71,7 @@ class SegmentControl(TabControl):
         self.tab, self._foot = tab, bench.foot
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
+        self.describing = CardEditing(bench, tab.model, self.loader)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)

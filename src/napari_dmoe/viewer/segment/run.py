@@ -12,9 +12,9 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.estimate import Estimate
+from napari_dmoe.inference.running.waiting import Timed
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
 from napari_dmoe.viewer.segment.large_volumes import IntoFile, into_file, stopped_into
 from napari_dmoe.viewer.segment.unfinished import UnfinishedMask

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.viewer.engines import timed, with_priors
+from napari_dmoe.inference.running.waiting import timed
+from napari_dmoe.viewer.engines import with_priors
 from napari_dmoe.viewer.layers.placement import samples_of
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome

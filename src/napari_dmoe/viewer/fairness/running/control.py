@@ -9,8 +9,8 @@ from weakref import ref
 
 from napari.layers import Image
 
+from napari_dmoe.inference.running.waiting import Timed, timed
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Timed, timed
 from napari_dmoe.viewer.fairness.cohort.control import CohortControl
 from napari_dmoe.viewer.fairness.cohort.reading import n_cases
 from napari_dmoe.viewer.fairness.compared.control import ComparedControl

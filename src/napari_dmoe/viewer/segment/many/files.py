@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.inference.running.waiting import Timed, timed
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Timed, timed
 from napari_dmoe.viewer.segment.many.plan import How, Plan, Wish, make_plan, restated
 from napari_dmoe.viewer.segment.many.reopen import Reopening
 from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay, ask

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
+from napari_dmoe.viewer.ui.lines import LinkButton
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -25,6 +26,10 @@ NOT_KNOWN = "not known: values 0, 1, …"
 
 NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
 _LIST_HELP = "Bundled models, and checkpoints that were opened last."
+_DESCRIBE_HELP = (
+    "Say what drives this checkpoint, what it draws and how its images are prepared. "
+    "It is written beside the file."
+)
 _SHORT_HASH = 12
 _LEAST = 34  # beside its buttons, in the narrowest dock
 _NOT_STATED = "not stated"
@@ -40,6 +45,8 @@ class ModelSection(QWidget):
     unload_requested = Signal()
     save_requested = Signal()
     """The loaded model, which is not saved, is to be."""
+    describe_requested = Signal()
+    """A person wants to write the card of their own checkpoint."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +73,9 @@ class ModelSection(QWidget):
         icons.give(self.browse_button, "open", alone=True)
         icons.give(self.unload_button, "unload", alone=True)
         icons.give(self.save_button, "save", alone=True)
+        self.describe_link = LinkButton("Describe this model…")
+        self.describe_link.setToolTip(_DESCRIBE_HELP)
+        self.describe_link.clicked.connect(self.describe_requested)
         self.facts = parts.paragraph(name="model-facts")
         self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()
@@ -77,7 +87,7 @@ class ModelSection(QWidget):
         buttons = self.save_button, self.browse_button, self.unload_button
         # The list has a line of its own: names are long, and the dock may be narrow.
         head = parts.row(parts.heading("MODEL"), *buttons, stretch=0)
-        parts.column(self, head, self.combo, self._question)
+        parts.column(self, head, self.combo, self._question, self.describe_link)
         self.show_nothing()
 
     def _make_question(self) -> None:
@@ -133,6 +143,7 @@ class ModelSection(QWidget):
             self._fill(name)
         self.combo.setCurrentIndex(self.combo.findData(name) if name else -1)
         self.save_button.setVisible(bool(unsaved))
+        self.describe_link.setVisible(is_saved and is_path(name))
         self._explain()
 
     def _explain(self) -> None:

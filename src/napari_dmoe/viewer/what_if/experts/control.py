@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from napari_dmoe.inference.running.waiting import Timed
 from napari_dmoe.models.titles import unit_of
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_to_plain

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from napari_dmoe.inference.running.waiting import Timed
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.slot import selection_kept

@@ -1,0 +1,1 @@
+"""A person describes their own checkpoint: the card that lies beside it."""
