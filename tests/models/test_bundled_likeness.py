@@ -11,12 +11,13 @@ from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 
 FEW = 6
 OF_PHANTOMS = [name for name in bundled_names() if name.endswith("-phantom")]
-MOST_FLAGGED = {"fundus-phantom": 0.13}
+MOST_FLAGGED = {"fundus-phantom": 0.12}
 """Share of phantoms that may be called unlike: this model's limit is set such that real
-fundi are not, and photographs of anything else are; its phantoms reach beyond."""
+fundi are not, and photographs of anything else are; its phantoms reach beyond. Measured
+33 of 300 (0.11) of seed 77, and none of its first 6."""
 
 SHA256 = {
-    "fundus-phantom": "042becf54cf613b1",
+    "fundus-phantom": "06d10fbc5921c6db",
     "pelvis-phantom": "c4ca338aa61564fc",
 }
 

@@ -19,7 +19,7 @@ from napari_dmoe.imaging.spatial import Grid, ResizeRule
 
 
 class Focus(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How large a square a second pass sees around what the first one found."""
+    """What counts as found in a first pass, and how large a square the second sees."""
 
     margin: float = Field(
         default=0.5,
@@ -36,6 +36,14 @@ class Focus(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         title="Least side",
         description="least side of the square, as a share of the longer side of what "
         "the first pass saw; nothing is enlarged by more than its inverse",
+    )
+    sure: float = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        title="Sure",
+        description="probability of the foreground that the surest pixel of what the "
+        "first pass found must have; below it nothing is found. 0 = any",
     )
 
 

@@ -78,6 +78,7 @@ def test_labels_routing_and_record_lie_on_the_square() -> None:
     assert (top, left) == pytest.approx(((97 + 127) / 2 - 32, 176.5 - 32), abs=4)
     assert record.focus.model_dump() == {
         **FOCUS,
+        "sure": 0,
         "searched": ((0, 256), (0, 256)),
         "found": True,
     }
@@ -119,6 +120,46 @@ def test_where_nothing_is_found_the_mask_is_empty_and_it_says_so() -> None:
     assert replay(
         result.provenance, marking_model(), SpatialImage.from_array(picture)
     ).verdict == ("equal")
+
+
+# Of a bright sample the network is sure by 1 / (1 + 1/e) = 0.73, of a dim one by less.
+SURE = {**FOCUS, "sure": 0.7}
+DIM = spotted((128, 128), slice(40, 60), slice(40, 60), 200)
+
+
+def test_what_a_first_pass_is_not_sure_of_is_not_found() -> None:
+    for focus, is_found in ((FOCUS, True), (SURE, False)):
+        found = segment(marking_model(focus=focus), DIM, PLAIN)
+        assert found.labels.any() == is_found == found.provenance.focus.found
+        said = plane_inputs.NOTHING_SURE in found.provenance.notices
+        assert said == (not is_found)
+    assert segment(marking_model(focus=SURE), SPOT, PLAIN).labels.any()
+    off = InferenceSettings(focus="off")
+    assert segment(marking_model(focus=SURE), DIM, PLAIN, settings=off).labels.any()
+
+
+def test_a_record_says_how_sure_it_had_to_be_and_a_replay_goes_by_it() -> None:
+    image = SpatialImage.from_array(DIM)
+    record = segment(marking_model(focus=SURE), image, PLAIN).provenance
+    assert record.focus.sure == 0.7
+    assert Provenance.model_validate_json(record.model_dump_json()) == record
+    assert replay(record, marking_model(focus=FOCUS), image).verdict == "equal"
+    assert not is_placed_as(
+        record, marking_model(focus=FOCUS), image, InferenceSettings()
+    )
+
+
+def test_planes_that_it_is_not_sure_of_are_counted() -> None:
+    planes = np.stack([spotted((128, 128), slice(40, 60), slice(40, 60)), DIM, 0 * DIM])
+    planes[2, 0, 0] = 100
+    stack = SpatialImage.from_array(planes, axes="zyx")
+    result = segment(marking_model(focus=SURE), stack, PLAIN)
+    assert [plane.any() for plane in result.labels] == [True, False, False]
+    said = (
+        "a first pass found nothing in 2 of 3 planes, or not surely enough (1): their "
+        "masks are empty"
+    )
+    assert said in result.provenance.notices
 
 
 def test_a_stack_is_seen_around_all_that_is_found_in_its_planes() -> None:

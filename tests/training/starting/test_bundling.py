@@ -127,3 +127,13 @@ def test_words_that_no_card_has_are_refused(
 ) -> None:
     with pytest.raises(SystemExit, match="preprocessing"):
         bundled({"name": "mine", "preprocessing": "stretch"})
+
+
+@pytest.mark.parametrize("name", ["skin-isic2017", "fundus-phantom"])
+def test_the_bundled_cards_say_the_words(name: str) -> None:
+    words = json.loads((SCRIPTS / f"{name}.words.json").read_text())
+    card = load_checkpoint(name).card
+    for field in ("note", "data"):
+        if field in words:
+            assert getattr(card.training, field) == words[field]
+    assert {card.name, words["name"]} == {name}

@@ -46,6 +46,20 @@ def test_window_and_command_line_take_the_same_steps_and_rate(n: int) -> None:
     assert window.augmentation == command.augmentation
 
 
+def test_all_of_a_model_learns_more_gently_from_fewer_than_ten_cases() -> None:
+    assert [fine_tuning(CARD, n).learning_rate for n in (5, 9, 10)] == [
+        *(1e-4, 1e-4),
+        3e-4,
+    ]
+    assert tuning_settings("balanced", CARD, 5).learning_rate == 3e-4
+    assert tuning_settings("quick", CARD, 5).learning_rate == 1e-3
+    assert fine_tuning(CARD, 5, train="routers,decoder").learning_rate == 3e-4
+    assert fine_tuning(CARD, 5, learning_rate=2e-3).learning_rate == 2e-3
+    volumes = CARD.model_copy(update={"dims": 3})
+    assert fine_tuning(volumes, 5).learning_rate == 3e-4
+    assert tuning_settings(DEFAULT_PRESET, volumes, 5).learning_rate == 3e-4
+
+
 def test_cases_are_held_out_to_choose_by_from_ten_on_and_to_stop_by_from_twenty() -> (
     None
 ):
@@ -107,7 +121,7 @@ def test_the_command_says_it_before_it_trains(tmp_path: Path) -> None:
     outcome = run_task(task, on_notice=told.append)
     assert what_so_many_can_do(2) in told
     held = "none of them is held out, and the last round is kept"
-    assert f"2 cases: 60 steps in 10 rounds; {held}" in told
+    assert f"2 cases: 60 steps in 10 rounds, learning rate 0.0003; {held}" in told
     assert len(outcome.fitted.history) == 10
     again = task.model_copy(
         update={

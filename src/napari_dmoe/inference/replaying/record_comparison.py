@@ -126,7 +126,8 @@ def _passes(record: Provenance) -> str:
     focus = record.focus
     if focus is None:
         return ""
-    return f"margin {focus.margin:g}, least side {focus.least:g}"
+    asked = f", sure by {focus.sure:g}" if focus.sure else ""
+    return f"margin {focus.margin:g}, least side {focus.least:g}{asked}"
 
 
 def _of_machine(a: Provenance, b: Provenance) -> Iterator[str]:

@@ -165,6 +165,7 @@ class FocusRecord(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
     margin: float = Field(ge=0, le=4)
     least: float = Field(gt=0, le=1)
+    sure: float = Field(default=0, ge=0, lt=1)
     """As in :class:`napari_dmoe.imaging.focusing.Focus`."""
     searched: tuple[tuple[int, int], ...]
     """First and one-past-last source pixel of what it saw, for each axis."""

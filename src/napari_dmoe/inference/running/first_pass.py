@@ -13,6 +13,7 @@ would take one each.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -56,6 +57,7 @@ class FirstPass:
         self._inputs = inputs
         self._masks: list[NDArray[np.bool_]] = []
         self._loads: list[list[float]] = []
+        self._unsure: set[int] = set()
 
     def look(self, chunk: range, tensors: Tensor, *, done: Done = ignore) -> None:
         """Look at some prepared planes (P, C, S, S); `done` as for :class:`Forward`."""
@@ -72,11 +74,23 @@ class FirstPass:
                 found[:] = False
             if self._inputs.preprocessing.keep == "largest":
                 found = largest_part(found)
+            if not self._is_sure(scores, found):
+                self._unsure.add(number)
+                found = np.zeros_like(found)
             self._masks.append(found)
+
+    def _is_sure(self, scores: Tensor, found: NDArray[np.bool_]) -> bool:
+        """Whether the surest pixel of what was found is as sure as the card asks."""
+        focus = self._inputs.preprocessing.focus
+        if focus is None or not focus.sure or not found.any():
+            return True
+        inside = scores[:, torch.from_numpy(found).to(scores.device)]
+        background = float(inside.float().softmax(0)[0].min())
+        return 1 - background >= focus.sure
 
     def end(self) -> None:
         """Let the runs go on with what was found in all planes."""
-        self._inputs.focus(self._masks, self._loads)
+        self._inputs.focus(self._masks, self._loads, unsure=self._unsure)
 
 
 def of_everybody(loaded: LoadedModel) -> RouterChoice:

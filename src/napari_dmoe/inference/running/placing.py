@@ -93,4 +93,6 @@ def is_placed_as(
 def focus_of(record: Provenance) -> Focus | None:
     """Return what a record says of two passes; older ones had one."""
     focus = record.focus
-    return None if focus is None else Focus(margin=focus.margin, least=focus.least)
+    if focus is None:
+        return None
+    return Focus(margin=focus.margin, least=focus.least, sure=focus.sure)

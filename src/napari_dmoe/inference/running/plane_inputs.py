@@ -7,6 +7,7 @@ square around what :mod:`napari_dmoe.inference.running.first_pass` finds in them
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,12 @@ KEPT_PLANES = 8
 NOTHING_FOUND = (
     "a first pass over the whole picture found nothing: so there is no second one "
     "around it, and the mask is empty"
+)
+
+NOTHING_SURE = (
+    "a first pass over the whole picture found nothing that it is sure enough of: so "
+    "there is no second one around it, and the mask is empty; with Focus off it is "
+    "drawn"
 )
 
 
@@ -117,7 +124,13 @@ class PlaneInputs:
         """Whether a first pass is still to find what the second one sees."""
         return self.preprocessing.focus is not None and self.found is None
 
-    def focus(self, masks: list[NDArray[np.bool_]], loads: list[list[float]]) -> None:
+    def focus(
+        self,
+        masks: list[NDArray[np.bool_]],
+        loads: list[list[float]],
+        *,
+        unsure: Collection[int] = (),
+    ) -> None:
         """Go on with the square around what a first pass found in each plane.
 
         Where it found nothing at all the planes stay whole, so that it can be looked at
@@ -129,6 +142,9 @@ class PlaneInputs:
             What it found in each plane, on the grid of `whole`.
         loads : list of list of float
             As in :class:`Found`.
+        unsure : collection of int
+            Planes in which something was found, but not as surely as the card asks:
+            their masks are empty here.
         """
         how, n = self.preprocessing, len(masks)
         seen = {number for number, mask in enumerate(masks) if mask.any()}
@@ -138,11 +154,12 @@ class PlaneInputs:
             found = around(found_in_any(masks), self.whole, how.focus, resize)
             self._go_on(found or self.whole)
         if not seen and n == 1:
-            self.notices[NOTHING_FOUND] = None
+            self.notices[NOTHING_SURE if unsure else NOTHING_FOUND] = None
         elif len(seen) < n:
+            also = f", or not surely enough ({len(unsure)})" if unsure else ""
             self.notices[
-                f"a first pass found nothing in {n - len(seen)} of {n} planes: their "
-                "masks are empty"
+                f"a first pass found nothing in {n - len(seen)} of {n} planes{also}: "
+                "their masks are empty"
             ] = None
 
     def _go_on(self, placement: Placement) -> None:

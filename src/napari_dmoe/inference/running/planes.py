@@ -288,6 +288,7 @@ class PlaneRun:
         return FocusRecord(
             margin=focus.margin,
             least=focus.least,
+            sure=focus.sure,
             searched=seen_record(searched),
             found=bool(found.planes),
         )

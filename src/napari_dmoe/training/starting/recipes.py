@@ -83,7 +83,7 @@ _FUNDUS_CARD = ModelCard(
         side=_FUNDUS_SIDE,
         resize="half-pixel",
         standardise=True,
-        focus=Focus(margin=1.0, least=0.3),
+        focus=Focus(margin=1.0, least=0.3, sure=0.98),
         keep="largest",
         fill=True,
     ),

@@ -141,7 +141,8 @@ def _told_of(settings: TrainSettings, n_cases: int, dims: int) -> Iterator[str]:
     steps = settings.epochs * settings.steps_per_epoch
     cases = f"{n_cases:,} case{'s' * (n_cases != 1)}"
     held = held_in_words(settings, n_cases, dims)
-    yield f"{cases}: {steps:,} steps in {settings.epochs} rounds; {held}"
+    how = f"{steps:,} steps in {settings.epochs} rounds"
+    yield f"{cases}: {how}, learning rate {settings.learning_rate:g}; {held}"
 
 
 def _annotation(settings: TrainSettings) -> Annotation:

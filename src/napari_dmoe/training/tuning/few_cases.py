@@ -24,6 +24,11 @@ case was seen so often:"""
 
 TIMES = 30
 
+FEW_RATE = 1e-4
+"""Largest learning rate where all of a 2D model is tuned on so few cases that none is
+held out: a larger one gains no more, and harms a model that knows such images more. Of
+volumes it was not measured."""
+
 ENOUGH_TO_HOLD_OUT = 10
 """From so many cases on, one in five is held out, and the best round is kept."""
 
@@ -57,6 +62,18 @@ def rounds_for(n_cases: int, batch: int, *, share: float = 1.0) -> dict[str, int
     """
     steps = max(1, round(share * steps_for(n_cases, batch) / ROUNDS))
     return {"epochs": ROUNDS, "steps_per_epoch": steps}
+
+
+def rate_for(n_cases: int, dims: int, *, usual: float) -> float:
+    """Return the largest learning rate for so many cases; `usual` is that of many.
+
+    Examples
+    --------
+    >>> [rate_for(n, dims=2, usual=3e-4) for n in (5, 9, 10)]
+    [0.0001, 0.0001, 0.0003]
+    """
+    is_gentle = dims == 2 and n_cases < ENOUGH_TO_HOLD_OUT
+    return min(usual, FEW_RATE) if is_gentle else usual
 
 
 def choice_for(n_cases: int, dims: int) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.training.tuning.few_cases import choice_for, rounds_for
+from napari_dmoe.training.tuning.few_cases import choice_for, rate_for, rounds_for
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -26,7 +26,8 @@ class TuningPreset:
     train : str
         See :func:`napari_dmoe.training.learning.selection.select`.
     learning_rate : float
-        Largest learning rate.
+        Largest learning rate; where everything is trained, that of enough cases: see
+        :func:`napari_dmoe.training.tuning.few_cases.rate_for`.
     share : float
         Of the steps that so many cases are good for, how many are taken: see
         :func:`napari_dmoe.training.tuning.few_cases.steps_for`.
@@ -92,7 +93,7 @@ def tuning_settings(name: str, card: ModelCard, n_cases: int = 1) -> TrainSettin
     return TrainSettings(
         **rounds_for(n_cases, batch, share=chosen.share),
         batch=batch,
-        learning_rate=chosen.learning_rate,
+        learning_rate=_rate(chosen, n_cases, card.dims),
         train=train,
         dropout=0.0,
         unlabelled=IGNORED,
@@ -100,6 +101,13 @@ def tuning_settings(name: str, card: ModelCard, n_cases: int = 1) -> TrainSettin
         augmentation=FullerAugmentSettings(),
         device="auto",
     )
+
+
+def _rate(chosen: TuningPreset, n_cases: int, dims: int) -> float:
+    """Return a preset's rate: of few cases all of a model learns more gently."""
+    usual = chosen.learning_rate
+    is_all = chosen.train == "everything"
+    return rate_for(n_cases, dims, usual=usual) if is_all else usual
 
 
 def _choice_of_window(n_cases: int, dims: int) -> Mapping[str, Any]:
@@ -139,6 +147,8 @@ def fine_tuning(card: ModelCard, n_cases: int, **stated: Any) -> TrainSettings:
         own |= rounds_for(n_cases, batch)
     if not stated.keys() & _CHOICE:
         own |= choice_for(n_cases, card.dims)
+    if stated.get("train", "everything") == "everything":
+        own["learning_rate"] = _rate(PRESETS["all"], n_cases, card.dims)
     return preset("fine-tune", **{**own, **stated})
 
 

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from napari_dmoe.training.settings import TrainSettings
 
 _LAYOUT_MS = 50  # until then Qt has laid out the table
-_BY_CASES = "epochs", "steps_per_epoch", "hold_out", "keep", "patience"
+_BY_CASES = (
+    *("epochs", "steps_per_epoch", "learning_rate"),
+    *("hold_out", "keep", "patience"),
+)
 """Settings that follow from how many cases are ticked."""
 
 
