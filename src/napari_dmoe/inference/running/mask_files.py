@@ -46,7 +46,7 @@ class Destination(Protocol):
         ...
 
     def write(self, place: Place, labels: NDArray[np.uint8]) -> None:
-        """Take the labels (d, h, w) of a slab."""
+        """Take the labels (d, h, w) of a part of a slab."""
         ...
 
     def end(self, pulse: Pulse) -> str:
@@ -116,10 +116,10 @@ class MaskFile:
         return done
 
     def write(self, place: Place, labels: NDArray[np.uint8]) -> None:
-        """Take the labels (d, h, w) of a slab."""
+        """Take the labels (d, h, w) of a part of a slab."""
         if self._rows is None:
             raise ValueError("begin with a volume before its mask is written")
-        self._rows.add(place[self._axis], labels)
+        self._rows.add(place, labels)
 
     def end(self, pulse: Pulse = no_pulse) -> str:
         """Finish the file, and return the SHA-256 of all labels, plane by plane."""

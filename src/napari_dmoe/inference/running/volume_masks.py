@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.running.drawing import DrawnSlab, Place
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import WriteBehind
 from napari_dmoe.progress import Progress, Pulse
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.mask_files import Destination
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class VolumeMasks:
         Where the mask of a single volume goes, and nothing else is then; by default
         everything that the settings ask for is drawn in memory.
     told : callable, optional
-        Takes each part of the masks once it is drawn.
+        Takes whole planes of a mask in memory once they are drawn.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class VolumeMasks:
         """Whether the volume shows nothing, and so is background."""
 
     def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
-        """Draw a slab of volume `number` from its scores (V, K, d, h, w)."""
+        """Draw a part of volume `number` from its scores (V, K, d, h, w)."""
 
         def beat(_: Progress) -> None:
             pulse()
@@ -126,5 +128,6 @@ class VolumeMasks:
         if self.probabilities is not None:
             maps = self._forward.as_probabilities(mixed)
             self.probabilities[(slice(None), *place)] = slab.maps(maps, progress=beat)
-        if self._told is not None:
-            self._told(number, slab.place, drawn)
+        if self._told is not None and slab.finished is not None:
+            whole: Any = (number, *slab.finished)
+            self._told(number, slab.finished, self.labels[whole])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.results.routing import ALL_ROUTING, KeptRouting
-from napari_dmoe.inference.running.sums import SlabMeans, gates_along
+from napari_dmoe.inference.running.sums import SlabMeans, gates_at
 from napari_dmoe.inference.running.windows import Tokens, Windows
 
 
@@ -123,11 +123,11 @@ class _Stage:
         if dtype is not None:
             whole = np.zeros((n_values, *tokens.shape, n_experts), dtype)
 
-        def told(first: int, means: Tensor) -> None:
+        def told(place: tuple[slice, ...], means: Tensor) -> None:
             nonlocal load
             load += means.sum((2, 3, 4)).numpy() / math.prod(tokens.shape)
             if whole is not None:
-                gates_along(whole, tokens.axis, first, means)
+                gates_at(whole, place, means)
 
         means = SlabMeans(tokens, (n_values, n_experts), told)
         return cls(tokens, means, load, whole)
