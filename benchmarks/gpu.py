@@ -66,14 +66,14 @@ def networks(*, tiny: bool) -> dict[str, tuple[nn.Module, Tensor]]:
     }
 
 
-def counted(work: Callable[[], Tensor], device: torch.device) -> dict[str, int]:
-    """Return how many kernels are launched, and how often the device is waited for."""
-    kinds = [ProfilerActivity.CPU]
-    if device.type == "cuda":
-        kinds.append(ProfilerActivity.CUDA)
-    with profile(activities=kinds) as seen:
-        work()
-    names = Counter(event.name for event in seen.events())
+def counted(work: Callable[[], Any], device: torch.device) -> dict[str, int]:
+    """Return how many kernels are launched, and how often the device is waited for.
+
+    The profiler waits for the device itself before it ends: what it does around no
+    work at all is not counted.
+    """
+    found, nothing = _events(work, device), _events(lambda: None, device)
+    names = found - nothing
     is_cuda = device.type == "cuda"
     n_launches = sum(names[name] for name in LAUNCHES)
     return {
@@ -82,6 +82,16 @@ def counted(work: Callable[[], Tensor], device: torch.device) -> dict[str, int]:
         else sum(n for name, n in names.items() if name.startswith("aten::")),
         "syncs": sum(names[name] for name in (WAITS if is_cuda else ASKS)),
     }
+
+
+def _events(work: Callable[[], Any], device: torch.device) -> Counter[str]:
+    """Return what the profiler sees, by name."""
+    kinds = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        kinds.append(ProfilerActivity.CUDA)
+    with profile(activities=kinds) as seen:
+        work()
+    return Counter(event.name for event in seen.events())
 
 
 def timed(work: Callable[[], Tensor], device: torch.device) -> Seconds:

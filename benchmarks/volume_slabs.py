@@ -167,7 +167,8 @@ def run_side(side: str, asked: argparse.Namespace) -> dict[str, Any]:
 
     def drawn(masks: VolumeMasks, *given: Any) -> None:
         draw(masks, *given)
-        first.append(time.perf_counter() - began)
+        if getattr(given[1], "finished", True) is not None:  # whole planes
+            first.append(time.perf_counter() - began)
 
     with patch.object(VolumeMasks, "draw", drawn):
         path = SIDES[side](_opened(asked), asked)

@@ -12,7 +12,7 @@ from places import REPOSITORY
 import napari_dmoe
 
 WINDOW = ("napari", "qtpy", "PyQt6", "PySide6", "superqt", "magicgui")
-SLOW = ("scipy.ndimage", "scipy.spatial", "skimage", "matplotlib")
+SLOW = ("scipy.ndimage", "scipy.spatial", "skimage", "matplotlib", "nibabel", "pydicom")
 """Together they take half as long to import as torch."""
 HEAVY = ("torch", "monai", *SLOW, *WINDOW)
 

@@ -113,10 +113,10 @@ def test_what_is_interrupted_is_gone_on_with(
     order = "segment", volume, *how, "--output", at
     real, calls = Rows.add, iter(range(3))
 
-    def add(self: Rows, planes: slice, labels: np.ndarray) -> None:
+    def add(self: Rows, place: tuple[slice, ...], labels: np.ndarray) -> None:
         if next(calls, None) is None:
             raise KeyboardInterrupt
-        real(self, planes, labels)
+        real(self, place, labels)
 
     monkeypatch.setattr(Rows, "add", add)
     code, _, errors = run(*order)

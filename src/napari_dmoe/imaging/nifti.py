@@ -6,6 +6,9 @@ World coordinates here run towards the head, the back and the patient's left alo
 and x: DICOM's directions, so that axial slices show as radiologists read them. NIfTI's
 own run to the right and the front; only signs differ. Pixels are never flipped or
 resampled, so what is read and written again has its affine back.
+
+nibabel is imported where it is used: it brings pydicom and requests, which cost most of
+a second in a process that may read no such file.
 """
 
 from __future__ import annotations
@@ -19,9 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
@@ -62,8 +63,6 @@ NO_AFFINE = (
     "its affine (srow) is all zeros, so the file does not say how the patient lies in "
     "it: the voxel sizes (pixdim) alone were used"
 )
-
-_HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
 
 def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
@@ -142,12 +141,15 @@ def _first_text(file: BinaryIO) -> str | None:
 
 def _read_header(path: Path) -> Any:
     """Read the header without nibabel's silent repairs."""
+    import nibabel as nib
+
+    kinds = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
     try:
         with _opened(path) as file:
             start = file.read(540)
     except (OSError, EOFError, zlib.error) as error:
         raise ImageReadError(f"{path.name} is cut off, damaged or no gzip") from error
-    for n_bytes, kind in _HEADER_BYTES.items():
+    for n_bytes, kind in kinds.items():
         for order in ("<", ">"):
             stated = np.frombuffer(start[:4].ljust(4, b"\0"), f"{order}i4")[0]
             if stated == n_bytes and len(start) >= n_bytes:
@@ -180,6 +182,8 @@ def _checked_magic(path: Path, header: Any) -> Any:
 
 
 def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
+    from nibabel.spatialimages import HeaderDataError
+
     n_axes, *sizes = (int(n) for n in header["dim"])
     if not 2 <= n_axes <= len(sizes):
         raise ImageReadError(
@@ -263,6 +267,8 @@ def _is_all_zero(header: Any) -> bool:
 
 def _qform(header: Any, mended: list[str]) -> NDArray[np.float64] | None:
     """Return the affine of the quaternion, mended as nibabel does, and what was."""
+    from nibabel.spatialimages import HeaderDataError
+
     header = header.copy()
     side, *sizes = (float(n) for n in header["pixdim"][:4])
     if not np.isfinite(sizes).all() or 0 in sizes:

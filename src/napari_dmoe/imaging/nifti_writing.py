@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
@@ -56,6 +54,9 @@ def write_nifti(
     OSError
         When the file cannot be written; nothing is left behind.
     """
+    import nibabel as nib  # not at the top, as in `nifti`
+    from nibabel.spatialimages import HeaderDataError
+
     path = Path(path)
     if set(image.spatial_axes) != set(SPATIAL_AXES):
         raise ImageReadError(

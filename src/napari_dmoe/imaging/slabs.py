@@ -72,6 +72,8 @@ class UprightVolume:
         """Where its voxels lie in the source image, along z, y and x."""
         self.notices: dict[str, None] = {}
         """What a person should know, as far as it was read."""
+        self.dtype: np.dtype[Any] | None = None
+        """Type of the source's numbers; None while nothing was read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -125,15 +127,26 @@ class UprightVolume:
         if self.is_resampled:
             yield self._resampled(axis, rows, pulse)
             return
+        for planes, own in self.read_as_is(axis, rows, pulse=pulse):
+            values, finite = floats_of(own)
+            yield planes, values, _n_not(finite)
+
+    def read_as_is(
+        self, axis: int, rows: slice, *, pulse: Pulse = no_pulse
+    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Read a slab as :meth:`read` does, of a volume that is not resampled.
+
+        Yields the planes of each part, and its numbers (C, d, h, w) as the source has
+        them.
+        """
         source = self._source(axis, rows, pulse)
         n = rows.stop - rows.start
         step = max(1, n * NUMBERS_AT_ONCE // source.size)
         for begin in range(0, n, step):
             pulse()
             part = slice(begin, min(begin + step, n))
-            values, finite = floats_of(source[across(axis, part)])
             planes = slice(rows.start + part.start, rows.start + part.stop)
-            yield planes, values, _n_not(finite)
+            yield planes, source[across(axis, part)]
 
     def _resampled(
         self, axis: int, rows: slice, pulse: Pulse
@@ -177,6 +190,8 @@ class UprightVolume:
             pulse=pulse,
         )
         self.notices.update(dict.fromkeys(notices))
+        types = (values.dtype, self.dtype or values.dtype)
+        self.dtype = np.result_type(*types)  # in the order of this machine's bytes
         flips = (slice(None, None, -1 if back else 1) for back in self._backwards)
         return values[(slice(None), *flips)]
 

@@ -7,8 +7,9 @@ The 2D counterpart is :mod:`napari_dmoe.imaging.preprocessing`; the way back is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from napari_dmoe.imaging.foreground import (
 )
 from napari_dmoe.imaging.intensities import Intensities, Measures, Scale, scale_by
 from napari_dmoe.imaging.memory import refuse_beyond_memory
-from napari_dmoe.imaging.pixels import CONSTANT
+from napari_dmoe.imaging.pixels import CONSTANT, floats_of
 from napari_dmoe.imaging.slabs import UprightVolume, across, shape_at
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
@@ -33,6 +34,8 @@ VOLUME_AXES = ("z", "y", "x")
 
 _WHAT = "the volume, as a network sees it, needs"
 _REMEDY = "crop it, or state a coarser spacing in the model's card"
+
+_FLOAT = np.dtype(np.float32)
 
 KEPT_BYTES = 2**26
 """Bytes of volumes that are kept as the network sees them: 256 x 256 x 256 voxels."""
@@ -167,21 +170,40 @@ class ModelVolume:
         shape = list(self.shape)
         shape[axis + 1] = rows.stop - rows.start
         slab = np.empty(shape, np.float32)
-        self.read_into(slab, axis, rows, pulse=pulse)
+        for planes, stored in self.parts(axis, rows, pulse=pulse):
+            own = slice(planes.start - rows.start, planes.stop - rows.start)
+            slab[across(axis, own)] = self.seen(stored)
         return slab
 
-    def read_into(
-        self,
-        slab: NDArray[np.float32],
-        axis: int,
-        rows: slice,
-        *,
-        pulse: Pulse = no_pulse,
-    ) -> None:
-        """Write what :meth:`slab` returns of a volume that is not kept to an array."""
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """Type in which slabs of a volume that is not kept take the least memory."""
+        dtype = self._volume.dtype
+        if self._volume.is_resampled or dtype is None:
+            return _FLOAT
+        is_small = dtype.kind in "bui" and dtype.itemsize < _FLOAT.itemsize
+        return dtype if is_small else _FLOAT
+
+    def parts(
+        self, axis: int, rows: slice, *, pulse: Pulse = no_pulse
+    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Read some planes across an axis, of a volume that is not kept.
+
+        Yields the planes of each part, and its numbers (C, d, h, w), of
+        `stored_dtype`: :meth:`seen` makes of them what a network sees. Arguments are
+        those of :meth:`slab`.
+        """
+        if self.stored_dtype != _FLOAT:
+            yield from self._volume.read_as_is(axis, rows, pulse=pulse)
+            return
         for planes, values, _ in self._volume.read(axis, rows, pulse=pulse):
-            own = slice(planes.start - rows.start, planes.stop - rows.start)
-            slab[across(axis, own)] = self._scaled(values)
+            yield planes, self._scaled(values).astype(_FLOAT, copy=False)
+
+    def seen(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what a network sees of numbers of `stored_dtype`."""
+        if stored.dtype == _FLOAT:
+            return stored
+        return self._scaled(floats_of(stored)[0]).astype(_FLOAT, copy=False)
 
     def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         return self._scale.of(self._known.within_reach(values))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -51,6 +50,9 @@ def placed_image(
     ImageError
         For an affine that is not finite.
     """
+    # Not at the top, as in `nifti`: it costs most of a second.
+    from nibabel.orientations import io_orientation
+
     names = [WORLD_AXES[int(place)] for place in io_orientation(affine)[:, 0]]
     axes = (*reversed(further), *reversed(names))
     rows = [WORLD_AXES.index(name) for name in axes[-3:]]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ from napari_dmoe.inference.running.drawing import Drawing, of_itself
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.slab_inputs import SlabInputs
-from napari_dmoe.inference.running.sums import Ring, SlabMeans
+from napari_dmoe.inference.running.sums import Ring, SlabMeans, WholePlanes
 from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
@@ -106,6 +109,20 @@ def test_streamed_and_kept_volumes_give_the_same_bits(
     assert_same_bits(found, expected)
 
 
+@pytest.mark.parametrize("dtype", ["u1", ">i2", "u2", "i4", "f2"])
+@pytest.mark.parametrize("shape", [(20, 100, 40), (160, 30, 70)])
+def test_streamed_numbers_of_any_type_give_the_same_bits(
+    request: pytest.FixtureRequest, shape: tuple[int, ...], dtype: str
+) -> None:
+    data = (scan(shape) * 250).astype(dtype)
+    model = unet(window=(-1, 200))
+    settings = InferenceSettings(device="cpu", probabilities=True)
+    expected = segment(model, image_of(data), T2, settings=settings)
+    request.getfixturevalue("streamed")
+    found = segment(model, image_of(Refusing(data, 1)), T2, settings=settings)
+    assert_same_bits(found, expected)
+
+
 @pytest.mark.usefixtures("streamed")
 @pytest.mark.parametrize("dtype", ["u1", ">i2", ">f4", "f2"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -150,11 +167,22 @@ def test_memory_is_flat_along_the_longest_axis() -> None:
     assert long - short < 1600 * 40 * 40  # less than a byte a voxel
 
 
-def test_sums_told_late_or_early_are_the_same() -> None:
-    windows = Windows((40, 70, 64), PATCH, 0.25)
-    told: list[torch.Tensor] = []
-    means = SlabMeans(windows, (2, 1), lambda _, part: told.append(part.clone()))
-    total, weights = torch.zeros(2, 1, 40, 70, 64), torch.zeros(40, 70, 64)
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("shape", [(40, 70, 64), (97, 33, 100), (34, 96, 70)])
+def test_sums_told_late_or_early_are_the_same(
+    shape: tuple[int, ...], overlap: float
+) -> None:
+    windows, n_told = Windows(shape, PATCH, overlap), 0
+    found = torch.full((2, 1, *shape), torch.nan)
+
+    def tell(place: tuple[slice, ...], means: torch.Tensor) -> None:
+        nonlocal n_told
+        assert found[(..., *place)].isnan().all()  # each voxel once
+        found[(..., *place)] = means
+        n_told += 1
+
+    means = SlabMeans(windows, (2, 1), tell)
+    total, weights = torch.zeros(2, 1, *shape), torch.zeros(shape)
     for number in windows.order:
         answer = torch.rand(2, 1, *PATCH)
         means.add(number, answer)
@@ -162,8 +190,44 @@ def test_sums_told_late_or_early_are_the_same() -> None:
         total[(..., *place)] += answer[(..., *part)] * windows.weights[part]
         weights[place] += windows.weights[part]
     means.end()
-    assert len(told) >= 3
-    assert torch.equal(torch.cat(told, 3), total / weights)
+    assert n_told >= 3
+    assert torch.equal(found, total / weights)
+
+
+def test_sums_hold_a_band_and_what_the_next_slab_overlaps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zeros, held = np.zeros, list[int]()
+
+    def noted(*given: Any) -> NDArray[np.generic]:
+        held.append((made := zeros(*given)).size)
+        return made
+
+    windows = Windows((64, 608, 70), PATCH, 0.25)
+    monkeypatch.setattr(np, "zeros", noted)
+    SlabMeans(windows, (3,), lambda *_: None)
+    # Slabs lie along y, 32 planes deep and 8 of them overlapped; bands of 64 along x.
+    assert held == [3 * 64 * 32 * 64, 3 * 64 * 8 * 70]
+
+
+@pytest.mark.parametrize("first", [(0, 1), (1, 0), (2, 1)])
+def test_sums_from_a_plane_on_are_those_of_the_whole(first: tuple[int, int]) -> None:
+    windows, begin = Windows((40, 160, 70), PATCH, 0.5), 40 * first[0] + 3 * first[1]
+    answers = torch.rand(len(windows), 1, *PATCH)
+    found = []
+    for plane, numbers in ((0, windows.order), (begin, windows.reaching(begin))):
+        whole = torch.full((1, 40, 160, 70), torch.nan)
+
+        def tell(place: tuple[slice, ...], means: torch.Tensor) -> None:
+            whole[(..., *place)] = means  # noqa: B023
+
+        means = SlabMeans(windows, (1,), tell, begin=plane)
+        for number in numbers:
+            means.add(number, answers[number])
+        means.end()
+        found.append(whole)
+    assert found[1][:, :, :begin].isnan().all()
+    assert torch.equal(found[1][:, :, begin:], found[0][:, :, begin:])
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 9])
@@ -178,6 +242,7 @@ def test_a_ring_goes_on_by_any_step(step: int) -> None:
         assert torch.equal(ring.planes, whole[..., first:end])
 
 
+@pytest.mark.parametrize("n_rows", [3, 99])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize(
     "grid",
@@ -188,19 +253,33 @@ def test_a_ring_goes_on_by_any_step(step: int) -> None:
         Grid((9, 7, 30), (-0.4, 0, 0), (2.2, 1, 0.4)),
     ],
 )
-def test_slabs_are_drawn_as_the_whole_is(grid: Grid, axis: int) -> None:
+def test_slabs_are_drawn_as_the_whole_is(grid: Grid, axis: int, n_rows: int) -> None:
     shape = grid.shape if grid == of_itself(grid) else (18, 12, 8)
-    scores = torch.rand(3, *grid.shape)
+    scores, second = torch.rand(3, *grid.shape), (axis + 1) % 3
     labels = np.full(shape, 9, np.uint8)
     maps = np.full((3, *shape), np.nan, np.float32)
-    drawing, n_drawn = Drawing(grid, shape, axis), 0
-    for first in range(0, grid.shape[axis], 2):
-        stop = min(first + 2, grid.shape[axis])
-        part = scores.narrow(axis + 1, first, stop - first)
-        if slab := drawing.slab(first, part):
-            labels[slab.place] = slab.labels(slab.scores)
-            maps[(slice(None), *slab.place)] = slab.maps(slab.scores)
-            n_drawn += labels[slab.place].size
+    drawing, n_drawn, n_finished = Drawing(grid, shape, axis, second), 0, 0
+
+    def draw(place: tuple[slice, ...], part: torch.Tensor) -> None:
+        nonlocal n_drawn, n_finished
+        if drawn := drawing.part(place, part):
+            labels[drawn.place] = drawn.labels(drawn.scores)
+            maps[(slice(None), *drawn.place)] = drawn.maps(drawn.scores)
+            n_drawn += labels[drawn.place].size
+            if drawn.finished is not None:
+                assert not (labels[drawn.finished] == 9).any()
+                n_finished += labels[drawn.finished].size
+
+    tiles = SimpleNamespace(shape=grid.shape, axis=axis, second=second)
+    told = draw if drawing.is_same else WholePlanes(tiles, draw).take
+    for slab in range(0, grid.shape[axis], 4):
+        stop, end = min(slab + 4, grid.shape[axis]), grid.shape[second]
+        bands = [slice(i, min(i + n_rows, end)) for i in range(0, end, n_rows)]
+        for band, first in itertools.product(bands, range(slab, stop, 2)):
+            place = [slice(0, n) for n in grid.shape]
+            place[axis], place[second] = slice(first, min(first + 2, stop)), band
+            told(tuple(place), scores[(slice(None), *place)])
+    assert n_finished == labels.size
     assert n_drawn == labels.size
     expected = restore_maps(scores, grid, shape).numpy()
     np.testing.assert_allclose(maps, expected, atol=1e-6)

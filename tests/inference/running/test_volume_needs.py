@@ -49,15 +49,17 @@ def result_bytes(shape: tuple[int, ...], *, n_masks: int = 1, n_values: int = 1)
 
 
 def test_memory_grows_along_the_longest_axis_by_the_result_alone() -> None:
-    longer = (6000, *LARGE[1:])
+    # Where the last windows overlap those before as much: as much is carried over.
+    longer = (6008, *LARGE[1:])
     more = needs(longer).n_bytes - needs(LARGE).n_bytes
     assert more == result_bytes(longer) - result_bytes(LARGE)
 
 
 def test_memory_holds_a_slab_of_what_goes_in_and_what_comes_out() -> None:
-    a_slab = 32 * 512 * 400
     one, five = needs(LARGE), needs(LARGE, n_values=5)
-    scores, seen = 4 * 2 * a_slab, (4 + 2) * a_slab
+    # The last windows begin 8 planes behind those before, and share 24 with them.
+    in_sums, a_slab = 32 * 32 * 400 + 24 * 512 * 400, 32 * 512 * 400
+    scores, seen = 4 * 2 * in_sums, (2 + 2) * a_slab
     assert one.n_bytes > result_bytes(LARGE) + scores + seen
     assert one.n_bytes < result_bytes(LARGE) + 2 * (scores + seen)
     more = five.n_bytes - one.n_bytes - 4 * scores

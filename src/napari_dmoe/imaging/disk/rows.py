@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +14,10 @@ Row = Callable[[slice, NDArray[np.uint8]], None]
 
 
 class Rows:
-    """Puts slabs together until a row of planes is whole.
+    """Puts parts together until a row of planes is whole.
 
-    Slabs follow one another along an axis, from its beginning or from its end, so that
-    no more than a row is waiting at any time.
+    Slabs follow one another along an axis, from its beginning or from its end, and each
+    may come in parts, so that no more than a slab and a row are waiting at any time.
 
     Parameters
     ----------
@@ -38,32 +39,38 @@ class Rows:
         self._shape, self._axis, self._n = tuple(shape), axis, n_planes
         self._done, self._write = done, write
         self._waiting: dict[int, tuple[NDArray[np.uint8], int]] = {}
+        """By their first planes: rows, and how many voxels of them are there."""
 
-    def add(self, planes: slice, labels: NDArray[np.uint8]) -> None:
-        """Take a slab (d, h, w), which are some planes across the axis."""
+    def add(self, place: Sequence[slice], labels: NDArray[np.uint8]) -> None:
+        """Take a part (d, h, w), each voxel once."""
+        planes = place[self._axis]
         begin = planes.start
         while begin < planes.stop:
             row = begin // self._n * self._n
             stop = min(row + self._n, planes.stop)
             part = labels[self._across(begin - planes.start, stop - planes.start)]
             if not self._done.start <= begin < self._done.stop:
-                self._fill(row, begin, part)
+                where: list[Any] = list(place)
+                where[self._axis] = slice(begin - row, stop - row)
+                self._fill(row, tuple(where), part)
             begin = stop
 
-    def _fill(self, row: int, begin: int, part: NDArray[np.uint8]) -> None:
-        end = min(row + self._n, self._shape[self._axis])
+    def _fill(
+        self, row: int, where: tuple[slice, ...], part: NDArray[np.uint8]
+    ) -> None:
         size = list(self._shape)
-        size[self._axis] = end - row
-        held = part.shape[self._axis]
-        whole, n_held = part, 0
-        if held < end - row:
-            new = np.empty(size, np.uint8), 0
-            whole, n_held = self._waiting.pop(row, new)
-            whole[self._across(begin - row, begin - row + held)] = part
-        if n_held + held < end - row:
-            self._waiting[row] = whole, n_held + held
+        size[self._axis] = min(self._n, self._shape[self._axis] - row)
+        whole, n_held = part, part.size
+        if n_held < math.prod(size):
+            if row not in self._waiting:
+                self._waiting[row] = np.empty(size, np.uint8), 0
+            whole, before = self._waiting.pop(row)
+            whole[where] = part
+            n_held += before
+        if n_held < math.prod(size):
+            self._waiting[row] = whole, n_held
         else:
-            self._write(slice(row, end), whole)
+            self._write(slice(row, row + size[self._axis]), whole)
 
     def _across(self, begin: int, stop: int) -> tuple[Any, ...]:
         return (*(slice(None),) * self._axis, slice(begin, stop))

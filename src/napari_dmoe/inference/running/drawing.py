@@ -1,7 +1,8 @@
-"""From slabs of scores on a network's grid to slabs of masks and maps on an image.
+"""From parts of scores on a network's grid to parts of masks and maps on an image.
 
-Slabs come in their order along one axis of the grid. What lies between two of them is
-drawn with the second.
+They come slab by slab along one axis of the grid, and band by band in each. Where the
+grid is the image's own they are drawn as they come. Elsewhere slabs are whole, and what
+lies between two of them is drawn with the second.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Place = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class DrawnSlab:
-    """A slab of an image that can be drawn now."""
+    """A part of an image that can be drawn now."""
 
     place: Place
     """Its place in the image."""
@@ -33,6 +34,8 @@ class DrawnSlab:
     """Where the scores lie in the slab; None where they are its own pixels."""
     flips: tuple[int, ...]
     """Spatial axes, from the end, that run the other way in the image then."""
+    finished: Place | None
+    """Whole planes of the image that nothing is missing of once it is drawn, if any."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,11 +78,17 @@ class Drawing:
         Shape of the image.
     axis : int
         Axis of the grid along which slabs come.
+    second : int, optional
+        Axis along which bands of them do; by default slabs are whole.
     """
 
-    def __init__(self, grid: Grid, shape: Sequence[int], axis: int) -> None:
+    def __init__(
+        self, grid: Grid, shape: Sequence[int], axis: int, second: int | None = None
+    ) -> None:
         self._grid, self._shape, self._axis = grid, tuple(shape), axis
-        self._is_same = grid.shape == self._shape and grid == of_itself(grid)
+        self._second = second
+        self.is_same = grid.shape == self._shape and grid == of_itself(grid)
+        """Whether the samples are the image's own, which are drawn as they come."""
         self._flips = tuple(i - 3 for i, d in enumerate(grid.step) if d < 0)
         self._last: Tensor | None = None
         n = grid.shape[axis]
@@ -98,19 +107,35 @@ class Drawing:
         left = np.delete(self._behind, done)
         return int(left.min()) if len(left) else self._grid.shape[self._axis]
 
-    def slab(self, first: int, scores: Tensor) -> DrawnSlab | None:
-        """Return what can be drawn with the next slab, (*leading, d, h, w).
+    def part(self, place: Place, scores: Tensor) -> DrawnSlab | None:
+        """Return what can be drawn with the next part of the grid, (*leading, d, h, w).
 
-        `first` is the number of its first plane. None where that is nothing yet.
+        `place` is where it lies: a band of some planes, but whole planes where samples
+        lie between those of the image. None where that is nothing yet.
         """
+        if self.is_same:
+            return self._as_it_is(place, scores)
+        return self._slab(place[self._axis].start, scores)
+
+    def _ends_slab(self, place: Place) -> bool:
+        """Say whether no band of some planes comes after a place."""
+        at = self._second
+        return at is None or place[at].stop == self._grid.shape[at]
+
+    def _as_it_is(self, place: Place, scores: Tensor) -> DrawnSlab:
+        own = list(place)
+        for axis in self._flips:
+            n = self._shape[axis]
+            own[axis] = slice(n - place[axis].stop, n - place[axis].start)
+        planes = own[self._axis]
+        finished = None
+        if self._ends_slab(place):
+            finished = self._place(planes.start, planes.stop)
+        return DrawnSlab(tuple(own), scores, None, self._flips, finished)
+
+    def _slab(self, first: int, scores: Tensor) -> DrawnSlab | None:
         along = self._axis - 3
         end = first + scores.shape[along]
-        if self._is_same:
-            begin, stop = first, end
-            if along in self._flips:
-                n = self._shape[self._axis]
-                begin, stop = n - end, n - first
-            return DrawnSlab(self._place(begin, stop), scores, None, self._flips)
         new = first
         if self._last is not None:
             scores, first = torch.cat([self._last, scores], along), first - 1
@@ -119,7 +144,7 @@ class Drawing:
         if not len(ready):
             return None
         place = self._place(int(ready[0]), int(ready[-1]) + 1)
-        return DrawnSlab(place, scores, self._grid_of(first, scores, place), ())
+        return DrawnSlab(place, scores, self._grid_of(first, scores, place), (), place)
 
     def _place(self, begin: int, stop: int) -> Place:
         part = slice(begin, stop)

@@ -65,11 +65,11 @@ class Destination(Protocol):
         ...
 
     def write(self, place: Place, sheets: NDArray[np.uint8]) -> None:
-        """Take a slab of the mask and the maps on its voxels, (n, d, h, w)."""
+        """Take a part of a slab of the mask and its maps, (n, d, h, w)."""
         ...
 
     def write_gates(self, stage: int, place: Place, gates: NDArray[np.uint8]) -> None:
-        """Take the gates (E, d, h, w) of a slab of a stage's tokens."""
+        """Take the gates (E, d, h, w) of a part of a slab of a stage's tokens."""
         ...
 
     def end(self, pulse: Pulse) -> str:
@@ -171,11 +171,11 @@ class MaskFile:
         return Begun(done, tuple(tokens))
 
     def write(self, place: Place, sheets: NDArray[np.uint8]) -> None:
-        """Take a slab of the mask and the maps on its voxels, (n, d, h, w)."""
+        """Take a part of a slab of the mask and its maps, (n, d, h, w)."""
         self._sheets.add(place, sheets)
 
     def write_gates(self, stage: int, place: Place, gates: NDArray[np.uint8]) -> None:
-        """Take the gates (E, d, h, w) of a slab of a stage's tokens."""
+        """Take the gates (E, d, h, w) of a part of a slab of a stage's tokens."""
         self._stages[stage].add(place, gates)
 
     def end(self, pulse: Pulse = no_pulse) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.inference.running.drawing import Place
 from napari_dmoe.inference.running.file_maps import TokenGrid
 from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import WriteBehind
@@ -85,19 +86,16 @@ class RoutingOnDisk:
                 means.skip(number)
             means.end()
 
-    def _write(self, stage: int, first: int, means: Tensor) -> None:
-        """Write some planes of gates (1, E, d, h, w), from plane number `first` on."""
-        axis, what = self._tokens[stage].axis, self._into.maps.routing
+    def _write(self, stage: int, place: Place, means: Tensor) -> None:
+        """Write a part of a stage's gates, (1, E, d, h, w)."""
+        what = self._into.maps.routing
         if what is None:
             return
-        flips, n = self._grids[stage].flips, self._tokens[stage].shape
+        flips, shape = self._grids[stage].flips, self._tokens[stage].shape
         gates = what.bytes(means[0].numpy())[(slice(None), *flips)]
-        end = first + gates.shape[axis + 1]
-        if flips[axis].step == -1:
-            first, end = n[axis] - end, n[axis] - first
         place = tuple(
-            slice(first, end) if i == axis else slice(0, size)
-            for i, size in enumerate(n)
+            slice(n - part.stop, n - part.start) if flip.step == -1 else part
+            for part, flip, n in zip(place, flips, shape, strict=True)
         )
         call = partial(self._into.write_gates, stage, place, gates)
         if self.writer is None:

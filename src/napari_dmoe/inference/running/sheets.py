@@ -83,10 +83,10 @@ class Sheets:
             self._written(self._place(planes), self.read(planes))
 
     def add(self, place: Place, sheets: NDArray[np.uint8]) -> None:
-        """Take a slab of all of them, (n, d, h, w)."""
+        """Take a part of a slab of all of them, (n, d, h, w)."""
         if self._rows is None:
             raise ValueError("begin with a volume before its mask is written")
-        self._rows.add(place[self._axis], sheets)
+        self._rows.add((slice(0, len(self._stores)), *place), sheets)
 
     def read(self, planes: slice) -> NDArray[np.uint8]:
         """Return some planes of all of them across the axis, (n, d, h, w)."""

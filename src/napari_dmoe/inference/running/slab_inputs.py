@@ -62,7 +62,13 @@ class SlabInputs:
         n = -(-depth // self._every) if is_looked_at else 0
         self.looked_at = torch.empty(n_channels, n, *plane)
         """(C, d, H, W) planes that look like the whole, after the last window."""
-        self._slab = Ring((n_channels,), windows.shape, windows.axis, windows.n_planes)
+        self._slab = Ring(
+            (n_channels,),
+            windows.shape,
+            windows.axis,
+            windows.n_planes,
+            volume.stored_dtype,
+        )
         self._end = begin
         self._slab.go_on(begin)
         if not self._is_in_order:
@@ -84,22 +90,30 @@ class SlabInputs:
         windows = self._windows
         if self._slab is None:
             return windows.cut(self._whole, number)
-        along = windows.place(number)[windows.axis]
-        if along.start > self._slab.first:
-            self._slab.go_on(along.start)
-        if along.stop > self._end:
-            self._read(self._slab, along.stop, pulse)
-        return windows.cut(self._slab.planes, number, first=self._slab.first)
+        axis = windows.axis
+        first = windows.spans(axis)[windows.position(number)[axis]].start
+        end = windows.place(number)[axis].stop
+        if first > self._slab.first:
+            self._slab.go_on(first)
+        if end > self._end:
+            self._read(self._slab, end, pulse)
+        first = self._slab.first
+        return windows.cut(self._slab.planes, number, first=first, seen=self._seen)
+
+    def _seen(self, stored: Tensor) -> Tensor:
+        """Return what a network sees of a part that is stored."""
+        return torch.from_numpy(self._volume.seen(stored.numpy()))
 
     def _read(self, slab: Ring, end: int, pulse: Pulse) -> None:
         """Read on until before plane number `end`."""
         begin, self._end = self._end, end
-        planes = slab.between(begin, end)
-        rows = slice(begin, end)
-        self._volume.read_into(planes.numpy(), self._windows.axis, rows, pulse=pulse)
-        if self._is_in_order:
-            self._digest.add(planes, pulse=pulse)
-            self._look(begin, planes)
+        axis, rows = self._windows.axis, slice(begin, end)
+        for planes, stored in self._volume.parts(axis, rows, pulse=pulse):
+            slab.between(planes.start, planes.stop).numpy()[:] = stored
+            if self._is_in_order:
+                seen = torch.from_numpy(self._volume.seen(stored))
+                self._digest.add(seen, pulse=pulse)
+                self._look(planes.start, seen)
 
     def _see_all(self, pulse: Pulse) -> None:
         """Go through the volume in the order in which it is digested."""

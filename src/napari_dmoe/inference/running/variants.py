@@ -158,7 +158,8 @@ def runs_together(
     shape = model_shape(Frames(image, VOLUME_AXES)[0], how)
     n_values = max(len(choice.categories) for choice in choices)
     most = min(SUM_BYTES, available_bytes() // 4)
-    return max(1, most // sum_bytes(loaded, shape, how.patch, n_values))
+    a_run = sum_bytes(loaded, shape, how.patch, settings.overlap, n_values)
+    return max(1, most // a_run)
 
 
 def _nothing(first: int, last: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.running.drawing import DrawnSlab, Place
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import WriteBehind
 from napari_dmoe.progress import Progress, Pulse
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.mask_files import Destination
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class VolumeMasks:
         Where the mask of a single volume goes, and the maps that are written with it;
         by default everything that the settings ask for is drawn in memory.
     told : callable, optional
-        Takes each part of the masks once it is drawn.
+        Takes whole planes of a mask in memory once they are drawn.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class VolumeMasks:
         """Whether the volume shows nothing, and so is background."""
 
     def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
-        """Draw a slab of volume `number` from its scores (V, K, d, h, w)."""
+        """Draw a part of volume `number` from its scores (V, K, d, h, w)."""
 
         def beat(_: Progress) -> None:
             pulse()
@@ -133,8 +135,9 @@ class VolumeMasks:
             self.labels[place] = drawn
         if self.probabilities is not None:
             self.probabilities[(slice(None), *place)] = chances
-        if self._told is not None:
-            self._told(number, slab.place, drawn)
+        if self._told is not None and slab.finished is not None:
+            whole: Any = (number, *slab.finished)
+            self._told(number, slab.finished, self.labels[whole])
 
     def _write(
         self,
@@ -144,7 +147,7 @@ class VolumeMasks:
         probabilities: NDArray[np.float32] | None,
         pulse: Pulse,
     ) -> None:
-        """Have a slab written, with the maps that are wanted of it."""
+        """Have a part written, with the maps that are wanted of it."""
         sheets = into.maps.sheets(labels, probabilities)
         if self.writer is None:
             into.write(place, sheets)
@@ -152,7 +155,7 @@ class VolumeMasks:
             self.writer.do(partial(into.write, place, sheets), pulse)
 
     def _cut(self, slab: DrawnSlab, drawn: NDArray[Any]) -> NDArray[Any]:
-        """Return a slab (*leading, d, h, w) with 0 for what the network did not see."""
+        """Return a part (*leading, d, h, w) with 0 for what the network did not see."""
         if self._seen is None:
             return drawn
         part: list[Any] = [...]

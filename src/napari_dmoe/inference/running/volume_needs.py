@@ -23,7 +23,7 @@ from napari_dmoe.inference.running.file_maps import NO_MAPS, FileMaps
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import seconds_around_network
 from napari_dmoe.inference.running.sums import VOXELS_AT_ONCE
-from napari_dmoe.inference.running.windows import n_windows
+from napari_dmoe.inference.running.windows import SlabSizes, n_windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import patch_bytes
 from napari_dmoe.models.unet import UNetConfig
@@ -138,8 +138,13 @@ def needs_of_volumes(
         run += len(volumes) * _routing_bytes(loaded, shape, n_values, keep)
     else:
         run = _row_bytes(volumes.frame_shape, shape, maps)
-    run += sum_bytes(loaded, shape, how.patch, n_values)
-    kept, read = _input_bytes(loaded, image, shape, how)
+    sizes = SlabSizes.of(shape, how.patch, settings.overlap)
+    run += sum_bytes(loaded, shape, how.patch, settings.overlap, n_values)
+    if shape != volumes.frame_shape:  # slabs are drawn whole
+        run += _FLOAT * n_values * loaded.config.n_classes * sizes.slab
+    if keep is None:
+        run += sizes.slab  # of the mask, until its rows are whole
+    kept, read = _input_bytes(loaded, image, shape, how, sizes.slab)
     if isinstance(loaded.config, UNetConfig):
         run += patch_bytes(loaded.config, how.patch)
     passes = windows * n_rows * loaded.pass_seconds / torch.get_num_threads()
@@ -274,17 +279,20 @@ def _row_bytes(shape: Sequence[int], seen: Sequence[int], maps: FileMaps) -> int
 
 
 def sum_bytes(
-    loaded: LoadedModel, shape: Sequence[int], patch: Sequence[int], n_values: int
+    loaded: LoadedModel,
+    shape: Sequence[int],
+    patch: Sequence[int],
+    overlap: float,
+    n_values: int,
 ) -> int:
-    """Return the bytes of the slab that windows are added up in, and of drawing it."""
-    config = loaded.config
-    numbers = n_values * config.n_classes
-    in_slab = _voxels_of_slab(shape, patch)
-    held = _FLOAT * numbers * in_slab
+    """Return the bytes of what windows are added up in, and of drawing it."""
+    config, sizes = loaded.config, SlabSizes.of(shape, patch, overlap)
+    numbers, in_sums = n_values * config.n_classes, sizes.band + sizes.carried
+    held = _FLOAT * numbers * in_sums
     if isinstance(config, UNetConfig) and config.n_routers:
         shares = sum(1 / side**3 for side in config.token_steps)
-        held += int(_FLOAT * n_values * config.n_experts * in_slab * shares)
-    return held + 2 * _FLOAT * (numbers + 2) * min(in_slab, VOXELS_AT_ONCE)
+        held += int(_FLOAT * n_values * config.n_experts * in_sums * shares)
+    return held + 2 * _FLOAT * (numbers + 2) * min(sizes.band, VOXELS_AT_ONCE)
 
 
 def _input_bytes(
@@ -292,14 +300,16 @@ def _input_bytes(
     image: SpatialImage,
     shape: Sequence[int],
     how: VolumePreprocessing,
+    in_slab: int,
 ) -> tuple[int, int]:
     """Return the bytes of what a network sees: what is kept, and to look at it."""
     n_channels, voxels = loaded.config.in_channels, math.prod(shape)
     itemsize = int(np.dtype(image.data.dtype).itemsize)
-    in_slab = n_channels * _voxels_of_slab(shape, how.patch)
     kept = _FLOAT * n_channels * voxels
     if kept > KEPT_BYTES:
-        kept = (_FLOAT + itemsize) * in_slab
+        is_resampled = tuple(shape) != model_shape(image, VolumePreprocessing())
+        stored = _FLOAT if is_resampled else min(_FLOAT, itemsize)
+        kept = (stored + itemsize) * n_channels * in_slab
         if loaded.card.training_images is not None:
             n_looked_at = -(-shape[0] // every_plane(shape[0]))
             kept += _FLOAT * n_channels * n_looked_at * math.prod(shape[1:])
@@ -307,8 +317,3 @@ def _input_bytes(
     if how.measures.are_own:
         looking = 2 * _FLOAT * min(VOXELS_FOR_PERCENTILES, n_channels * voxels)
     return kept, looking
-
-
-def _voxels_of_slab(shape: Sequence[int], patch: Sequence[int]) -> int:
-    axis = int(np.argmax(shape))
-    return math.prod(shape) // shape[axis] * min(shape[axis], patch[axis])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.empty_windows import BACKGROUND_LOGIT
 from napari_dmoe.inference.running.forward import Answers, Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
-from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.recording import provenance_of
 from napari_dmoe.inference.running.volume_masks import (
     SlabHook,
@@ -34,6 +33,9 @@ from napari_dmoe.inference.running.volume_masks import (
 from napari_dmoe.inference.running.volume_routing import VolumeRouting
 from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.models.titles import unit_of
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.mask_files import Destination
 
 
 @dataclass(frozen=True)

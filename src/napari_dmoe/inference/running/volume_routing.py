@@ -17,7 +17,7 @@ from napari_dmoe.inference.running.file_maps import TokenGrid
 from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import WriteBehind
 from napari_dmoe.inference.running.routing_on_disk import RoutingOnDisk, Sink
-from napari_dmoe.inference.running.sums import SlabMeans, gates_along
+from napari_dmoe.inference.running.sums import SlabMeans, gates_at
 from napari_dmoe.inference.running.windows import Tokens, Windows
 from napari_dmoe.progress import Pulse
 
@@ -178,13 +178,13 @@ class _Stage:
         if dtype is not None:
             whole = np.zeros((n_values, *tokens.shape, n_experts), dtype)
 
-        def told(first: int, means: Tensor) -> None:
+        def told(place: tuple[slice, ...], means: Tensor) -> None:
             nonlocal load
             load += means.sum((2, 3, 4)).numpy() / math.prod(tokens.shape)
             if whole is not None:
-                gates_along(whole, tokens.axis, first, means)
+                gates_at(whole, place, means)
             if sink is not None:
-                sink.told(first, means)
+                sink.told(place, means)
 
         begin = 0 if sink is None else sink.begin
         means = SlabMeans(tokens, (n_values, n_experts), told, begin=begin)

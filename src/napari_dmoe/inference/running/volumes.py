@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,12 +36,11 @@ from napari_dmoe.inference.results.routing import (
     KeptRouting,
 )
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.inference.running.drawing import Drawing, DrawnSlab, of_itself
+from napari_dmoe.inference.running.drawing import Drawing, DrawnSlab, Place, of_itself
 from napari_dmoe.inference.running.drivers import RouterChoice, joined
 from napari_dmoe.inference.running.empty_windows import EmptyWindows
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness
-from napari_dmoe.inference.running.mask_files import Destination
 from napari_dmoe.inference.running.overlapping import ReadAhead, WriteBehind
 from napari_dmoe.inference.running.recording import said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -52,7 +51,7 @@ from napari_dmoe.inference.running.shares import (
     shares_of_volume,
 )
 from napari_dmoe.inference.running.slab_inputs import SlabInputs, cutting
-from napari_dmoe.inference.running.sums import SlabMeans
+from napari_dmoe.inference.running.sums import SlabMeans, WholePlanes
 from napari_dmoe.inference.running.volume_masks import (
     SlabHook,
 )
@@ -75,6 +74,9 @@ from napari_dmoe.progress import (
     beats,
     part_of,
 )
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.running.mask_files import Destination
 
 SLABS_WAITING = 8
 """Slabs of a mask that wait to be written at most."""
@@ -310,19 +312,20 @@ class VolumeRun:
 
         is_at_source = self.settings.scored_at == "source"
         grid = self.grid if is_at_source else of_itself(self.grid)
-        drawing = Drawing(grid, shape, windows.axis)
+        drawing = Drawing(grid, shape, windows.axis, windows.second)
 
-        def draw(first: int, scores: Tensor) -> None:
+        def draw(place: Place, scores: Tensor) -> None:
             say()
             with computing():
-                if slab := drawing.slab(first, scores):
+                if slab := drawing.part(place, scores):
                     self._draw(number, slab, say)
 
         for outcome in self.outcomes:
             outcome.routing.write_with(outcome.masks.writer, say)
         leading = self._n_values, self.loaded.config.n_classes
         blank = torch.cat([outcome.blank for outcome in self.outcomes])
-        means = SlabMeans(windows, leading, draw, begin=begin, blank=blank)
+        told = draw if drawing.is_same else WholePlanes(windows, draw).take
+        means = SlabMeans(windows, leading, told, begin=begin, blank=blank)
         with cutting(inputs, windows, self.forward.inputs_at_once) as cut:
             while done < n:
                 step = self.forward.inputs_at_once  # less once memory ran out

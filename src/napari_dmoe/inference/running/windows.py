@@ -8,7 +8,9 @@ each window's answer, so that its middle counts most.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,57 @@ def _starts(size: int, side: int, overlap: float) -> list[int]:
     step = max(1, int(side * (1 - overlap)))
     n = 1 + -(-(size - side) // step)
     return [min(i * step, size - side) for i in range(n)]
+
+
+def gone_through(size: int, side: int, overlap: float) -> tuple[tuple[int, ...], ...]:
+    """Return where windows begin along an axis, together those of one slab.
+
+    The last ones are moved back to end with the axis, most often far beyond the overlap
+    that is asked for. They share a slab with those before where they begin less than
+    half a step behind: else most planes of these would be carried over.
+    """
+    starts = _starts(max(size, side), side, overlap)
+    step = max(1, int(side * (1 - overlap)))
+    if len(starts) > 2 and 2 * (starts[-1] - starts[-2]) < step:
+        return (*((start,) for start in starts[:-2]), tuple(starts[-2:]))
+    return tuple((start,) for start in starts)
+
+
+def longest_axes(shape: Sequence[int]) -> tuple[int, int]:
+    """Return the longest axis of a volume, and the longest of the others."""
+    axis = int(np.argmax(shape))
+    return axis, int(np.argmax([-1 if i == axis else n for i, n in enumerate(shape)]))
+
+
+@dataclass(frozen=True)
+class SlabSizes:
+    """Voxels that are held at a time of a volume that is gone through."""
+
+    slab: int
+    """All planes of a slab."""
+    band: int
+    """One band of it."""
+    carried: int
+    """What the next slab overlaps, at most."""
+
+    @classmethod
+    def of(
+        cls, shape: Sequence[int], patch: Sequence[int], overlap: float
+    ) -> SlabSizes:
+        """Return those of a volume (D, H, W)."""
+        axis, second = longest_axes(shape)
+        n, side = shape[axis], patch[axis]
+        spans = [(s[0], s[-1] + side) for s in gone_through(n, side, overlap)]
+        deepest = min(n, max(end - begin for begin, end in spans))
+        pairs = itertools.pairwise(spans)
+        carried = max((a[1] - b[0] for a, b in pairs), default=0)
+        a_plane = math.prod(shape) // n
+        rows = min(shape[second], patch[second])
+        return cls(
+            slab=deepest * a_plane,
+            band=deepest * (a_plane // shape[second]) * rows,
+            carried=carried * a_plane,
+        )
 
 
 def _gaussian(patch: Sequence[int]) -> Tensor:
@@ -67,6 +120,8 @@ class Windows:
         starts = [
             _starts(n, p, overlap) for n, p in zip(padded, self.patch, strict=True)
         ]
+        self.starts = tuple(map(tuple, starts))
+        """Where they begin in the padded volume, along each axis."""
         self.places: list[tuple[slice, ...]] = [
             tuple(slice(s, s + p) for s, p in zip(each, self.patch, strict=True))
             for each in itertools.product(*starts)
@@ -74,20 +129,50 @@ class Windows:
         """Each window's place in the padded volume."""
         self.weights = _gaussian(self.patch)
         """Weight of each voxel of a window, in (0, 1]."""
-        self.axis = int(np.argmax(self.shape))
-        """The longest axis, along which the volume is gone through."""
-        self.order = sorted(
-            range(len(self.places)), key=lambda i: self.places[i][self.axis].start
-        )
+        self.axis, self.second = longest_axes(self.shape)
+        """The longest axis, along which the volume is gone through slab by slab, and
+        the longest of the others, along which each slab is."""
+        size = self.shape[self.axis]
+        self.slabs = gone_through(size, self.patch[self.axis], overlap)
+        """Where windows begin along the longest axis that make up a slab together."""
+        self._slab_of = {
+            start: number for number, each in enumerate(self.slabs) for start in each
+        }
+        self.order = sorted(range(len(self.places)), key=self._turn)
         """Numbers of the windows, as the volume is gone through."""
 
     def __len__(self) -> int:
         return len(self.places)
 
+    def _turn(self, number: int) -> tuple[int, int, int]:
+        """Return by what windows are put into the order in which they come."""
+        along, second = (self.places[number][a].start for a in (self.axis, self.second))
+        return self._slab_of[along], second, along
+
     @property
     def n_planes(self) -> int:
-        """Planes across the longest axis that a window covers at most."""
-        return min(self.patch[self.axis], self.shape[self.axis])
+        """Planes across the longest axis that a slab has at most."""
+        return max(int(s.stop - s.start) for s in self.spans(self.axis))
+
+    def spans(self, axis: int) -> list[slice]:
+        """Return what slabs cover of the longest axis, or bands and columns of others.
+
+        They come from the first to the last.
+        """
+        if axis != self.axis:
+            return [self._span(axis, start, start) for start in self.starts[axis]]
+        return [self._span(axis, each[0], each[-1]) for each in self.slabs]
+
+    def position(self, number: int) -> tuple[int, ...]:
+        """Return in which of these spans window `number` lies, for each axis."""
+        counts = tuple(map(len, self.starts))
+        found = [int(i) for i in np.unravel_index(number, counts)]
+        found[self.axis] = self._slab_of[self.places[number][self.axis].start]
+        return tuple(found)
+
+    def _span(self, axis: int, start: int, last: int) -> slice:
+        begin, end = (each - self.before[axis] for each in (start, last))
+        return slice(max(begin, 0), min(end + self.patch[axis], self.shape[axis]))
 
     def reaching(self, plane: int) -> list[int]:
         """Return the numbers of the windows that reach a plane, or those behind it."""
@@ -109,12 +194,19 @@ class Windows:
             in_window.append(slice(begin - first, end - first))
         return tuple(in_volume), tuple(in_window)
 
-    def cut(self, slab: Tensor, number: int, *, first: int = 0) -> Tensor:
+    def cut(
+        self,
+        slab: Tensor,
+        number: int,
+        *,
+        first: int = 0,
+        seen: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Return window `number` of a slab (C, d, h, w), padded beyond the volume.
 
         The slab begins with the volume's plane `first` along `axis`. The padding is
         made window by window: a thin volume of thousands of rows would be many times
-        as large with it.
+        as large with it. `seen` returns what the network sees of a part of the slab.
         """
         in_volume, in_window = self.inside(number)
         place: list[Any] = list(in_volume)
@@ -124,6 +216,7 @@ class Windows:
         for part, p in zip(in_window, self.patch, strict=True):
             ends = [part.start, p - part.stop, *ends]  # F.pad begins with the last axis
         window = slab[(..., *place)]
+        window = window if seen is None else seen(window)
         return F.pad(window, ends) if any(ends) else window
 
     def answer(self, number: int, answer: Tensor) -> Tensor:
@@ -152,7 +245,7 @@ class Tokens:
     """
 
     def __init__(self, windows: Windows, n_tokens: int) -> None:
-        self.windows, self.axis = windows, windows.axis
+        self.windows, self.axis, self.second = windows, windows.axis, windows.second
         self.step = round((windows.weights.numel() / n_tokens) ** (1 / 3))
         """Side of a token in voxels."""
         self._first, shape = [], []
@@ -187,10 +280,19 @@ class Tokens:
         end = before + self.windows.shape[axis] - 1
         return int(min(max(centre, before), end)) - int(before)
 
-    @property
-    def n_planes(self) -> int:
-        """Planes of blocks that a window covers at most, with those at both ends."""
-        return int(min(self._tokens[self.axis] + 2, self.shape[self.axis]))
+    def spans(self, axis: int) -> list[slice]:
+        """Return the blocks whose centres lie in each of the windows' spans."""
+        windows, patch = self.windows, self.windows.patch[axis]
+        is_along = axis == self.axis
+        found = []
+        for each in windows.slabs if is_along else ((s,) for s in windows.starts[axis]):
+            blocks = [self._along(axis, slice(s, s + patch))[0] for s in each]
+            found.append(slice(blocks[0].start, blocks[-1].stop))
+        return found
+
+    def position(self, number: int) -> tuple[int, ...]:
+        """Return in which of these spans window `number` lies, for each axis."""
+        return self.windows.position(number)
 
     def place(self, number: int) -> tuple[slice, ...]:
         """Return the blocks whose centre window `number` covers."""
