@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import napari
 import numpy as np
+from napari.layers import Labels
 from napari.settings import get_settings
 from qtpy.QtWidgets import QWidget
 from screenshots.tools import (
@@ -148,6 +149,9 @@ def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     shoot.dock("dock-volume")
     shoot.window("pelvis-mask")
+    _sagittal(viewer, mask)
+    shoot.window("pelvis-sagittal")
+    _axial(viewer)
     show_map(dock, "dominant", block=3)
     shoot.window("pelvis-experts")
     viewer.dims.ndisplay = 3
@@ -157,6 +161,21 @@ def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     camera.zoom *= 0.8
     mask.opacity = 1
     shoot.window("pelvis-3d")
+
+
+def _sagittal(viewer: napari.Viewer, mask: Labels) -> None:
+    """Look from the patient's side, the head up, at the largest plane of a mask."""
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_current_step(2, int((mask.data > 0).sum((0, 1)).argmax()))
+    viewer.camera.orientation2d = ("up", "right")
+    viewer.reset_view()
+
+
+def _axial(viewer: napari.Viewer) -> None:
+    """Look along the patient again."""
+    viewer.dims.order = (0, 1, 2)
+    viewer.camera.orientation2d = ("down", "right")
+    viewer.reset_view()
 
 
 def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:

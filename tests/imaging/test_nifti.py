@@ -190,7 +190,9 @@ def test_a_unit_that_is_no_length_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_unit_says_that_mm_were_assumed(tmp_path: Path) -> None:
-    nib.save(nib.Nifti1Image(numbers(2, 2, 2), OBLIQUE), tmp_path / "a.nii")
+    nib.save(
+        nib.Nifti1Image(numbers(2, 2, 2), np.diag([2.0, 3, 4, 1])), tmp_path / "a.nii"
+    )
     image = read_image(tmp_path / "a.nii")
     assert image.notices == ("the file states no unit of length: mm were assumed",)
 

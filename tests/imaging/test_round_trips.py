@@ -17,12 +17,14 @@ import SimpleITK as sitk
 import zarr
 from dicom_series import write_series
 
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.segments.dicom_seg import write_dicom_seg
 from napari_dmoe.imaging.segments.meaning import segments_of
 from napari_dmoe.imaging.segments.seg_nrrd import write_seg_nrrd
 from napari_dmoe.imaging.segments.zarr_labels import write_zarr_labels
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
+from napari_dmoe.imaging.world import SHEARED as IS_SHEARED
 from napari_dmoe.imaging.world import placed_image
 
 formats = pytest.mark.formats
@@ -230,6 +232,17 @@ def test_only_nifti_holds_a_shear(
     with pytest.raises(ImageReadError, match=r"oblique.* save as NIfTI"):
         write_zarr_labels(tmp_path / "a.ome.zarr", image, known)
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_a_shear_is_told_when_it_is_read_and_sizes_go_along_the_axes(
+    tmp_path: Path,
+) -> None:
+    for affine, said in ((OBLIQUE, ()), (SHEARED, (IS_SHEARED,))):
+        write_nifti(tmp_path / "a.nii.gz", placed_image(labels(), affine, unit="mm"))
+        image = read_image(tmp_path / "a.nii.gz")
+        assert image.notices == said
+        sides = np.linalg.norm(affine[:3, :3], axis=0)
+        np.testing.assert_allclose(sorted(image.spacing), sorted(sides), rtol=1e-6)
 
 
 @formats("mask as .seg.nrrd")

@@ -16,6 +16,10 @@ from napari_dmoe.imaging.spatial import SpatialImage
 
 WORLD_AXES = ("x", "y", "z")
 
+SHEARED = "its axes are no right angles: sizes and distances are measured along them"
+_RIGHT = 1e-3
+"""Cosine of two axes that are taken for a right angle: headers are rounded."""
+
 
 def placed_image(
     data: NDArray[Any],
@@ -54,6 +58,7 @@ def placed_image(
     from nibabel.orientations import io_orientation
 
     names = [WORLD_AXES[int(place)] for place in io_orientation(affine)[:, 0]]
+    notices = (*notices, SHEARED) if _most_cosine(affine) > _RIGHT else notices
     axes = (*reversed(further), *reversed(names))
     rows = [WORLD_AXES.index(name) for name in axes[-3:]]
     columns = [names.index(name) for name in axes[-3:]]
@@ -72,3 +77,9 @@ def file_affine(image: SpatialImage, spatial: Sequence[str]) -> NDArray[np.float
     columns = [image.spatial_axes.index(name) for name in reversed(spatial)]
     affine[:3] = image.affine[np.ix_(rows, [*columns, 3])]
     return affine
+
+
+def _most_cosine(affine: NDArray[np.float64]) -> float:
+    """Return how far two axes are from a right angle at most, as a cosine."""
+    sides = affine[:3, :3] / np.maximum(np.linalg.norm(affine[:3, :3], axis=0), 1e-300)
+    return float(np.abs(np.triu(sides.T @ sides, 1)).max())

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.itk import itk_library, itk_silent
@@ -91,6 +90,8 @@ def _fields(
     labels: NDArray[Any], segments: Sequence[Segment]
 ) -> Iterator[tuple[str, str]]:
     """Yield the fields of a header that say what its labels mean."""
+    from scipy import ndimage  # a run's first mask waits for no more than it needs
+
     yield "Segmentation_ContainedRepresentationNames", "Binary labelmap|"
     yield "Segmentation_MasterRepresentation", "Binary labelmap"
     yield "Segmentation_ReferenceImageExtentOffset", "0 0 0"

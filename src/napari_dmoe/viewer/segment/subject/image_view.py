@@ -104,7 +104,7 @@ class ImageSection(QWidget):
         self._level_row = parts.row(QLabel("Level"), self.level_combo, stretch=1)
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.windows = {name: self._window(name) for name in (*WINDOWS, FULL)}
-        self._windows_row = parts.row(*self.windows.values())
+        self._windows_row = parts.row(QLabel("CT"), *self.windows.values())
         self.pixel_size = PixelSizeButton()
         self.browse = BrowseBar()
         self._lay_out()
