@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.segment.card.fields import DRIVER
-from napari_dmoe.viewer.segment.card.inputs import CardInput
+from napari_dmoe.viewer.segment.card.inputs_view import CardInput
 from napari_dmoe.viewer.ui import parts
 
 _PREFIX = "attributes"

@@ -15,7 +15,7 @@ from napari_dmoe.viewer.segment.card.fields import (
     WHAT_IT_IS,
     of_preprocessing,
 )
-from napari_dmoe.viewer.segment.card.inputs import CardInput
+from napari_dmoe.viewer.segment.card.inputs_view import CardInput
 from napari_dmoe.viewer.ui import parts
 
 if TYPE_CHECKING:
