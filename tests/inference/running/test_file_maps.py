@@ -207,13 +207,13 @@ def test_what_is_interrupted_is_gone_on_with(
     with pytest.raises(ExistingFileError, match="with other maps"):
         segment_to_file(*order, settings=ALL, entropy=True, resume=True)
     n_read = []
-    real = ModelVolume.read_into
+    real = ModelVolume.parts
 
-    def read(self: ModelVolume, *where: Any, **how: Any) -> None:
+    def read(self: ModelVolume, *where: Any, **how: Any) -> Any:
         n_read.append(where)
-        real(self, *where, **how)
+        return real(self, *where, **how)
 
-    monkeypatch.setattr(ModelVolume, "read_into", read)
+    monkeypatch.setattr(ModelVolume, "parts", read)
     went_on = segment_to_file(*order, **EVERYTHING, resume=True)
     for maps in ("probabilities", "class-entropy", *(f"routing-{i}" for i in STAGES)):
         found, expected = stored(went_on, maps), stored(whole, maps)
