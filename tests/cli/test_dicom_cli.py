@@ -103,3 +103,18 @@ def test_several_images_of_a_file_are_a_clear_error(
     assert code == 2
     assert "study holds 2 images: CT, series 0, 3 slices of 48 x 40" in errors
     assert "Name one of them by any of its files" in errors
+
+
+def test_series_are_evaluated_with_series_as_their_truth(tmp_path: Path) -> None:
+    shape = (16, 32, 32)
+    scan = np.random.default_rng(0).integers(-100, 200, shape).astype(np.int16)
+    truth = np.zeros(shape, np.int16)
+    truth[4:12, 8:24, 8:24] = 1
+    write_series(tmp_path / "p" / "ct", scan)
+    write_series(tmp_path / "p" / "seg", truth)
+    (tmp_path / "cohort.csv").write_text("image,labels,severity\np/ct,p/seg,T2\n")
+    arguments = ["--checkpoint", "pelvis-phantom", "--output", tmp_path / "out"]
+    code, said, errors = run("evaluate", tmp_path, *arguments)
+    assert code == 0, errors
+    assert said.startswith("1 of 1 cases scored")
+    assert "HD95 (mm)" in said

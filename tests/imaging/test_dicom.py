@@ -448,3 +448,15 @@ def test_nothing_private_is_in_what_is_told(tmp_path: Path) -> None:
     )
     told = f"{image!r} {image.title} {image.size} {read!r} {read.notices}"
     assert not [value for value in WHO.values() if value in told]
+
+
+@pytest.mark.parametrize("name", ["PixelData", "Rows"])
+def test_a_header_without_its_pixels_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "a.dcm", VOLUME[0], Modality="US")
+    dataset = pydicom.dcmread(path)
+    delattr(dataset, name)
+    dataset.save_as(path)
+    with pytest.raises(
+        ImageReadError, match=r"a\.dcm (is cut off|holds no (image|pixels))"
+    ):
+        read_image(path)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from npe2 import PluginManifest
 
 from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.patient import Patient, Proposal
-from napari_dmoe.viewer.contributions import dicom_reader
+from napari_dmoe.viewer.contributions import dicom_reader, nifti_reader
 from napari_dmoe.viewer.layers import scans
 from napari_dmoe.viewer.session.session import session_of
 
@@ -125,6 +126,21 @@ def test_folders_of_others_are_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "notes.dcm").write_text("no DICOM at all")
     assert dicom_reader(str(tmp_path / "notes.dcm")) is None
     assert dicom_reader([]) is None
+
+
+def test_a_nifti_file_of_a_bids_tree_brings_its_participant(tmp_path: Path) -> None:
+    folder = tmp_path / "sub-01"
+    folder.mkdir()
+    nib.save(nib.Nifti1Image(VOLUME, np.eye(4)), folder / "sub-01_T1w.nii.gz")
+    table = "participant_id\tsex\tage\nsub-01\tM\t30\n"
+    (tmp_path / "participants.tsv").write_text(table)
+    path = str(folder / "sub-01_T1w.nii.gz")
+    read = nifti_reader(path)
+    assert read is not None
+    ((_, arguments, _),) = read(path)
+    record = arguments["metadata"]["napari-dmoe"]
+    assert record["patient"] == {"sex": "male", "age": 30.0}
+    assert record["source"] == "from participants.tsv"
 
 
 def test_the_manifest_names_files_and_folders() -> None:
