@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from numbers import Real
 from typing import Annotated, Any
@@ -43,6 +44,8 @@ __all__ = [
     "Attribute",
     "Patient",
     "PatientError",
+    "PatientFacts",
+    "Proposal",
     "age_or_band",
     "attribute_called",
     "is_missing",
@@ -250,6 +253,46 @@ class Patient(Stated):
         kept = {n: new.pop(name_key(n), v) for n, v in self.stated().items()}
         added = {n: v for n, v in values.items() if name_key(n) in new}
         return Patient.from_values({**kept, **added})
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a file says of an attribute that is not taken without being asked."""
+
+    said: str
+    """The file's own words, in one line."""
+    value: str = ""
+    """What it may mean; empty where nobody can say."""
+
+
+@dataclass(frozen=True)
+class PatientFacts:
+    """What a file says of the patient, beside its image."""
+
+    values: Mapping[str, str | float] = field(default_factory=dict)
+    """Attributes that are taken, by their names."""
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    """Attributes that a person may take."""
+    source: str = ""
+    """Where they come from, such as ``from the DICOM header``."""
+
+    def __repr__(self) -> str:
+        """Name what is known, and no value: what is printed ends in logs."""
+        return f"PatientFacts({', '.join((*self.values, *self.proposals))})"
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.proposals)
+
+    def complete(self, patient: Patient) -> tuple[Patient, tuple[str, ...]]:
+        """Return a patient with what is not stated of it, and the names of that.
+
+        What somebody stated wins, also where it is that something is unknown.
+        """
+        stated = patient.stated()
+        taken = {n: v for n, v in self.values.items() if n not in stated}
+        for name, value in taken.items():
+            patient = patient.with_value(name, value)
+        return patient, tuple(taken)
 
 
 def _own_name(called: object) -> str:

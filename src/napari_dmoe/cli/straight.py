@@ -40,6 +40,20 @@ def at_level(source: Path, level: int) -> Path:
     return level_path(source, level)
 
 
+def with_facts(patient: Patient, image: Path) -> Patient:
+    """Return a patient with what an image says of whom it shows, which is told.
+
+    What options state wins.
+    """
+    from napari_dmoe.cohorts.facts import facts_of, told_taken
+
+    facts = facts_of(image)
+    patient, taken = facts.complete(patient)
+    if taken:
+        say_above_bar(f"notice: {told_taken(taken, facts.source)}")
+    return patient
+
+
 def refuse_for_files(output: Path, stated: Mapping[str, object]) -> None:
     """Refuse options, by their names, that need a folder to write into.
 
@@ -75,18 +89,18 @@ def segment_straight(
     :func:`napari_dmoe.inference.running.to_file.segment_to_file`.
     """
     from napari_dmoe.cohorts.series.measuring import outcome_of
-    from napari_dmoe.imaging.files import read_image
-    from napari_dmoe.imaging.ome_zarr.library import is_zarr
+    from napari_dmoe.imaging.files import is_image_folder, read_image
     from napari_dmoe.inference.results.sidecars import recorded
     from napari_dmoe.inference.running.to_file import needs_of_file, segment_to_file
     from napari_dmoe.inference.running.unfinished import UNFINISHED
 
-    if source.is_dir() and not is_zarr(source):
+    if source.is_dir() and not is_image_folder(source):
         raise ValueError(
             f"{source.name} is a folder of images, and {output.name} the file of one "
             "volume's mask: give a folder as --output"
         )
     image = read_image(source)
+    patient = with_facts(patient, source)
     needs = needs_of_file(
         loaded, image, patient, settings, entropy=entropy, routing=routing
     )

@@ -11,6 +11,7 @@ import typer
 from napari_dmoe.cli import mask_format, options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
+from napari_dmoe.cli.straight import with_facts
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -79,6 +80,7 @@ def sweep(
         loaded = load_checkpoint(name, card)
         refuse_unheard_of(patient, [a.name for a in loaded.card.attributes])
         source, stem = read_image(image), output_stem(image_stem(image))
+        patient = with_facts(patient, image)
         own_names = {attribute_called(a.name): a.name for a in loaded.card.attributes}
         named = [text.partition("=")[0].strip() for text in given]
         names = tuple(own_names.get(attribute_called(name), name) for name in named)

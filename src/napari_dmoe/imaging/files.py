@@ -1,4 +1,4 @@
-"""Image files in and out: pictures, TIFF, NIfTI, NRRD, MetaImage, zarr in, TIFF out.
+"""Image files in and out: pictures, TIFF, NIfTI, DICOM, NRRD, zarr in; TIFF out.
 
 What a kind of file needs stands in a file of its own; this is where they are had from.
 """
@@ -10,6 +10,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from napari_dmoe.imaging.dicom.library import (
+    DICOM_SUFFIXES,
+    is_dicom_file,
+    is_dicom_folder,
+)
+from napari_dmoe.imaging.dicom.reading import read_dicom
 from napari_dmoe.imaging.itk import ITK_SUFFIXES, SEGMENTS_SUFFIX, read_itk
 from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
@@ -33,8 +39,10 @@ IMAGE_SUFFIXES = (
     *TIFF_SUFFIXES,
     *NIFTI_SUFFIXES,
     *ITK_SUFFIXES,
+    *DICOM_SUFFIXES,
 )
-"""Files that :func:`read_image` takes."""
+"""Files that :func:`read_image` takes; DICOM files without a suffix are, too."""
+_BY_CONTENT = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES)
 LABELS = ".labels"
 """What stands before the suffix of a mask's file."""
 
@@ -98,9 +106,10 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file; or the folder of a zarr
-        array or an OME-Zarr image, which is read only where it is needed: its finest
-        level, or the level that is named, as in ``scan.ome.zarr/2``.
+        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file; a DICOM file, any file
+        of a DICOM series, or its folder; or the folder of a zarr array or an OME-Zarr
+        image, which is read only where it is needed: its finest level, or the level
+        that is named, as in ``scan.ome.zarr/2``.
 
     Returns
     -------
@@ -127,8 +136,8 @@ def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file, or a zarr array or
-        OME-Zarr image.
+        A PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage file, a DICOM file or folder,
+        or a zarr array or OME-Zarr image.
 
     Returns
     -------
@@ -143,6 +152,17 @@ def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
     return _read(Path(path), as_labels=True)
 
 
+def is_image_folder(path: Path) -> bool:
+    """Say whether a folder is one image or more: of zarr, or of DICOM files."""
+    return is_zarr(path) or is_dicom_folder(path)
+
+
+def is_image(path: Path) -> bool:
+    """Say whether there is an image of that path, by its name or its first bytes."""
+    is_named_so = image_suffix(path) in IMAGE_SUFFIXES and path.is_file()
+    return is_named_so or is_image_folder(path) or is_dicom_file(path)
+
+
 def refuse_no_image(path: Path) -> None:
     """Refuse what is no file, or is not named like an image.
 
@@ -151,17 +171,17 @@ def refuse_no_image(path: Path) -> None:
     ImageReadError
         For such a path.
     """
-    if image_suffix(path) in ZARR_SUFFIXES and not is_zarr(path):
+    if is_image(path):
+        return
+    if image_suffix(path) in ZARR_SUFFIXES:
         there = "no zarr array or group" if path.exists() else "there is no such file"
         raise ImageReadError(f"{path.name}: {there}")
-    if is_zarr(path):
-        return
     if image_suffix(path) not in IMAGE_SUFFIXES:
         raise ImageReadError(
-            f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}"
+            f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}, "
+            "or DICOM"
         )
-    if not path.is_file():
-        raise ImageReadError(f"{path.name}: there is no such file")
+    raise ImageReadError(f"{path.name}: there is no such file")
 
 
 def _read(path: Path, *, as_labels: bool) -> SpatialImage:
@@ -171,10 +191,14 @@ def _read(path: Path, *, as_labels: bool) -> SpatialImage:
     refuse_no_image(path)
     suffix = image_suffix(path)
     try:
+        if path.is_dir():
+            return read_dicom(path)
         if suffix in NIFTI_SUFFIXES:
             return read_nifti(path)
         if suffix in ITK_SUFFIXES:
             return read_itk(path)
+        if suffix not in _BY_CONTENT:
+            return read_dicom(path)
         return _read_by_content(path, named_format(suffix), as_labels=as_labels)
     except ImageReadError:
         raise

@@ -54,16 +54,27 @@ def placed_image(
     ImageError
         For an affine that is not finite.
     """
+    names, ours = named_axes(affine)
+    notices = (*notices, SHEARED) if _most_cosine(affine) > _RIGHT else notices
+    axes = (*reversed(further), *names)
+    return SpatialImage(data.T, axes, ours, unit, notices)
+
+
+def named_axes(
+    affine: NDArray[np.float64],
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the names of a volume's axes (k, j, i), and the affine in their order.
+
+    `affine` leads from (i, j, k) to the world's (x, y, z).
+    """
     # Not at the top, as in `nifti`: it costs most of a second.
     from nibabel.orientations import io_orientation
 
     names = [WORLD_AXES[int(place)] for place in io_orientation(affine)[:, 0]]
-    notices = (*notices, SHEARED) if _most_cosine(affine) > _RIGHT else notices
-    axes = (*reversed(further), *reversed(names))
-    rows = [WORLD_AXES.index(name) for name in axes[-3:]]
-    columns = [names.index(name) for name in axes[-3:]]
-    ours = np.asarray(affine[np.ix_([*rows, 3], [*columns, 3])])
-    return SpatialImage(data.T, axes, ours, unit, notices)
+    axes = tuple(reversed(names))
+    rows = [WORLD_AXES.index(name) for name in axes]
+    columns = [names.index(name) for name in axes]
+    return axes, np.asarray(affine[np.ix_([*rows, 3], [*columns, 3])])
 
 
 def file_affine(image: SpatialImage, spatial: Sequence[str]) -> NDArray[np.float64]:

@@ -145,6 +145,20 @@ def itk_reader(path: Paths) -> Reader | None:
     return _reader(path, (".nrrd", ".nhdr", ".mha", ".mhd"), _open_volumes)
 
 
+def dicom_reader(path: Paths) -> Reader | None:
+    """Return a function that opens DICOM files and folders; None for others."""
+    from napari_dmoe.imaging.dicom.library import is_dicom_file, is_dicom_folder
+
+    paths = [Path(each) for each in _listed(path)] if path else []
+    are_ours = all(is_dicom_folder(each) or is_dicom_file(each) for each in paths)
+
+    @_in_words
+    def read_listed(asked: Paths) -> list[Any]:
+        return _open_scans(_listed(asked))
+
+    return read_listed if paths and are_ours else None
+
+
 def mask_reader(path: Paths) -> Reader | None:
     """Return a function that opens masks saved here as TIFF; None for other files."""
     return _reader(path, (".labels.tif",), _open_masks)
@@ -177,6 +191,7 @@ def _open_volumes(paths: list[str]) -> list[LayerData]:
     """Open volumes; integers in a file named as labels become a Labels layer."""
     from napari.utils.notifications import show_info
 
+    from napari_dmoe.cohorts.facts import facts_of
     from napari_dmoe.imaging.files import image_stem, image_suffix, read_image
     from napari_dmoe.imaging.itk import SEGMENTS_SUFFIX
     from napari_dmoe.viewer.layers import opening
@@ -187,12 +202,22 @@ def _open_volumes(paths: list[str]) -> list[LayerData]:
             layers += opening.mask_layers(path)
             continue
         image, name = read_image(path), image_stem(path)
-        is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "iub"
-        made = opening.labels_layer if is_labels else opening.image_layer
-        layers.append(made(image, name))
+        if _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "iub":
+            layers.append(opening.labels_layer(image, name))
+        else:
+            brought = opening.facts_record(facts_of(path))
+            layers.append(opening.image_layer(image, name, record=brought))
         if image.notices:
             show_info(f"{name}: {'; '.join(image.notices)}")
     return layers
+
+
+def _open_scans(paths: list[str]) -> list[Any]:
+    """Open DICOM images; napari is told where a file's series is open already."""
+    from napari_dmoe.viewer.layers.scans import scan_layers
+
+    layers = [layer for path in paths for layer in scan_layers(Path(path))]
+    return layers or [(None,)]
 
 
 def _open_masks(paths: list[str]) -> list[LayerData]:

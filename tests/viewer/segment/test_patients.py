@@ -267,3 +267,29 @@ def test_what_a_layer_brings_and_nobody_understands_is_told(
     desk.run()  # what no form shows stands in no one's way
     desk.viewer.add_image(IMAGE, name="other")
     assert said not in desk.reason
+
+
+def test_what_a_file_proposes_is_shown_and_taken_only_by_its_button(
+    desk: Desk,
+) -> None:
+    metadata = brings(age=70)
+    metadata["napari-dmoe"]["proposed"] = {
+        "race": {"said": "CAUCASIAN", "value": "White"},
+        "sex": {"said": "O (other)", "value": ""},
+    }
+    desk.viewer.add_image(IMAGE, name="brought", metadata=metadata)
+    section = desk.segmenting.tab.patient
+    section.recorded.unfold(True)
+    race, sex = section.proposed["race"], section.proposed["sex"]
+    assert race.said.text() == "The file says: CAUCASIAN"
+    assert race.button.text() == "Use White?"
+    assert not sex.isHidden()
+    assert sex.button.isHidden()  # no value of the form means it
+    assert section.inputs["race"].combo.currentText() == "unknown"
+    assert section.proposed["age"].isHidden()
+    desk.qtbot.mouseClick(race.button, Qt.MouseButton.LeftButton)
+    assert section.inputs["race"].combo.currentText() == "White"
+    assert source(desk, "race") == "chosen"
+    assert race.isHidden()
+    desk.viewer.add_image(IMAGE, name="another")
+    assert sex.isHidden()

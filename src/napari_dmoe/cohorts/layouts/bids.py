@@ -26,6 +26,7 @@ from napari_dmoe.cohorts.tables.refusals import RowError
 from napari_dmoe.cohorts.tables.row_reading import RowReader
 from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.cohorts.tables.telling import columns_in, decimal_commas, lines_of
+from napari_dmoe.imaging.dicom.library import has_dicom_suffix
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 from napari_dmoe.imaging.tables import TableError, encoding_of, unescaped
 
@@ -250,12 +251,13 @@ def _with(row: CohortRow, further: Mapping[str, str]) -> CohortRow:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """Return the image files in and below a folder, in order."""
+    """Return the image files in and below a folder, in order; BIDS has no DICOM."""
     found = folder.rglob("*") if folder.is_dir() else ()
     return sorted(
         path
         for path in found
-        if image_suffix(path) in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if image_suffix(path) in IMAGE_SUFFIXES
+        and not (path.name.startswith(".") or has_dicom_suffix(path))
     )
 
 

@@ -17,7 +17,8 @@ from napari_dmoe.cohorts.datasets import Cohort
 from napari_dmoe.cohorts.layouts.archives import ArchiveError
 from napari_dmoe.cohorts.layouts.fairseg_rows import FairSegRow
 from napari_dmoe.cohorts.problems import Problem
-from napari_dmoe.imaging.files import image_suffix
+from napari_dmoe.imaging.dicom.library import DICOM_SUFFIXES, is_dicom_file
+from napari_dmoe.imaging.files import image_suffix, is_image_folder
 from napari_dmoe.imaging.itk import ITK_SUFFIXES, is_itk
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.pictures.signatures import true_format
@@ -85,7 +86,11 @@ def why_no_image(path: Path) -> str:
     """Return what is expected instead of a file, by its first bytes; empty for none."""
     try:
         suffix = image_suffix(path)
-        if suffix in NIFTI_SUFFIXES:
+        if path.is_dir():
+            is_fine, other = is_image_folder(path), None
+        elif suffix in DICOM_SUFFIXES or is_dicom_file(path):
+            is_fine, other = is_dicom_file(path), None
+        elif suffix in NIFTI_SUFFIXES:
             is_fine, other = _is_nifti(path, suffix), None
         elif suffix in ITK_SUFFIXES:
             is_fine, other = is_itk(path), None

@@ -17,6 +17,8 @@ from typing import overload
 
 from napari_dmoe.attributes import attribute_called, name_key
 from napari_dmoe.cohorts.case import CohortError
+from napari_dmoe.cohorts.facts import facts_of, told_taken
+from napari_dmoe.cohorts.series.scans import scans_in
 from napari_dmoe.cohorts.tables.beside import Neighbours
 from napari_dmoe.cohorts.tables.finding import (
     TABLE,
@@ -36,10 +38,12 @@ from napari_dmoe.cohorts.tables.reading import (
 from napari_dmoe.cohorts.tables.refusals import RowError
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.foreign import printable
+from napari_dmoe.imaging.dicom.library import has_dicom_suffix
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
     image_suffix,
+    is_image_folder,
     refuse_no_image,
 )
 from napari_dmoe.imaging.ome_zarr.library import is_zarr
@@ -47,7 +51,7 @@ from napari_dmoe.models.naming import heard_of
 from napari_dmoe.patient import Patient
 
 _NOT_READ = re.compile(
-    r"gif|webp|hei[cf]|avif|jp2|j2k|jxl|p[bgnp]m|psd|raw|dng|cr2|nef|dcm|dicom|ima"
+    r"gif|webp|hei[cf]|avif|jp2|j2k|jxl|p[bgnp]m|psd|raw|dng|cr2|nef"
     r"|mgz|hdr|img|svs|ndpi|mrxs|czi|lif|nd2|np[yz]|mat|h5",
     re.IGNORECASE,
 )
@@ -142,7 +146,9 @@ def entries_of(
     drive the model in hand, and `columns` says what some columns mean, as in
     :func:`~napari_dmoe.cohorts.datasets.read_cohort`. Of a folder are left out, and
     told: results of earlier runs, masks and other views of an image beside them, hidden
-    files, and what is no file that can be read. Its own folders are not looked into.
+    files, and what is no file that can be read. Its own folders are not looked into,
+    but for those that are images: DICOM series, and zarr. Without a table an image's
+    own DICOM header, or the BIDS table above it, says what `patient` leaves open.
     Images of the same name but for the suffix are called by the whole.
 
     A folder without ``cohort.csv`` is read by the one table in it that tells of most of
@@ -178,7 +184,7 @@ def entries_of(
         )
     if not source.is_dir() or is_zarr(source):
         refuse_no_image(source)
-        return Listing((Entry(_name_of(source), source, patient),))
+        return _with_facts([Entry(_name_of(source), source, patient)], [])
     if found.table is None or patient.known():
         said = found.said
         if found.table is not None:
@@ -190,17 +196,36 @@ def entries_of(
 
 def _of_folder(source: Path, patient: Patient, said: Sequence[str]) -> Listing:
     images, left_out = _images_in(source)
-    notices = *said, *(_told(reason, names) for reason, names in left_out.items())
+    scans, told = scans_in(source, alone=not images)
+    notices = [*said, *told, *(_told(why, names) for why, names in left_out.items())]
+    images = sorted({*images, *scans})
     if not images:
         reasons = f"{source.name} holds no image and no {TABLE}", *notices
         raise ValueError("; ".join(reasons))
     n_called = Counter(map(image_stem, images))
-    entries = (
+    entries = [
         Entry(stem if n_called[stem] == 1 else path.name, path, patient)
         for path in images
         for stem in [image_stem(path)]
-    )
-    return Listing(tuple(entries), notices)
+    ]
+    return _with_facts(entries, notices)
+
+
+def _with_facts(entries: Sequence[Entry], notices: Sequence[str]) -> Listing:
+    """List images with what each brings of its patient, which is told by name."""
+    completed: list[Entry] = []
+    taken: Counter[tuple[tuple[str, ...], str]] = Counter()
+    for entry in entries:
+        facts = facts_of(entry.path)
+        patient, names = facts.complete(entry.patient)
+        completed.append(replace(entry, patient=patient))
+        if names:
+            taken[names, facts.source] += 1
+    said = [
+        told_taken(names, source) + (f", for {n:,} images" if len(entries) > 1 else "")
+        for (names, source), n in taken.items()
+    ]
+    return Listing(tuple(completed), (*notices, *said))
 
 
 def _of_table(
@@ -303,7 +328,7 @@ def _images_in(folder: Path) -> tuple[list[Path], Mapping[str, list[str]]]:
         reason = _why_not(path)
         if reason:
             left_out.setdefault(reason, []).append(path.name)
-        elif image_suffix(path) in IMAGE_SUFFIXES:
+        elif image_suffix(path) in IMAGE_SUFFIXES and not has_dicom_suffix(path):
             pictures.append(path)
     neighbours = Neighbours(pictures, [path.name for path in paths])
     results = [path for path in pictures if neighbours.is_result(path)]
@@ -321,6 +346,8 @@ def _why_not(path: Path) -> str:
     suffix, is_hidden = image_suffix(path), path.name.startswith(".")
     is_named_so = suffix in IMAGE_SUFFIXES
     if path.is_dir():
+        if is_image_folder(path):
+            return ""  # listed by itself
         if is_named_so:
             return FOLDER
         return INSIDE if not is_hidden and _has_images(path) else ""

@@ -17,6 +17,7 @@ from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
+from napari_dmoe.imaging.dicom.library import has_dicom_suffix
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
@@ -91,8 +92,18 @@ class FolderFiles:
         return len(self._every_image)
 
     def without(self, used: Iterable[Path]) -> list[Path]:
-        """Return the images that are none of those, in order."""
-        return sorted(self._every_image.difference(used))
+        """Return the images that are none of those, in order.
+
+        Slices beside a DICOM file that is one of them are of its series.
+        """
+        used = [*used]
+        series = {path.parent for path in used if has_dicom_suffix(path)}
+        left = self._every_image.difference(used)
+        return sorted(
+            path
+            for path in left
+            if not (path.parent in series and has_dicom_suffix(path))
+        )
 
     def _only(self, index: Mapping[str, list[Path]], name: str) -> Path | None:
         found = index.get(_key(name)) if name else None

@@ -20,6 +20,7 @@ from napari_dmoe.cohorts.tables.columns import Columns
 from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.cohorts.tables.refusals import RowError
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
+from napari_dmoe.imaging.files import is_image_folder
 from napari_dmoe.imaging.tables import unescaped
 from napari_dmoe.patient import Patient, PatientError
 
@@ -234,7 +235,7 @@ class RowReader:
         for written in dict.fromkeys(
             (name, normalize("NFC", name), normalize("NFD", name))
         ):
-            if is_a_file(path := self.table.parent / written):
+            if is_there(path := self.table.parent / written):
                 return path
         return None
 
@@ -331,6 +332,16 @@ def shown_name(name: str) -> str:
 def _shortened(name: str) -> str:
     half = _LONGEST // 2
     return name if len(name) <= _LONGEST else f"{name[:half]}...{name[-half:]}"
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is a file of that path, or a folder that is an image."""
+    if is_a_file(path):
+        return True
+    try:
+        return is_image_folder(path)
+    except (OSError, ValueError):
+        return False
 
 
 def is_a_file(path: Path) -> bool:

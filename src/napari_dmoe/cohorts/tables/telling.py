@@ -19,7 +19,7 @@ from napari_dmoe.cohorts.tables.matching import (
     ManyFilesError,
     files_below,
 )
-from napari_dmoe.cohorts.tables.row_reading import is_a_file
+from napari_dmoe.cohorts.tables.row_reading import is_there
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped
@@ -179,7 +179,7 @@ def with_predictions(columns: Columns, table: Path) -> Columns:
 
 
 def _is_path(folder: Path, cell: str) -> bool:
-    return image_suffix(Path(cell)) in IMAGE_SUFFIXES or is_a_file(folder / cell)
+    return image_suffix(Path(cell)) in IMAGE_SUFFIXES or is_there(folder / cell)
 
 
 def _has_names(column: str, columns: Columns, table: Path) -> bool:
@@ -189,7 +189,7 @@ def _has_names(column: str, columns: Columns, table: Path) -> bool:
         name = PureWindowsPath(cell)
         # Of very many the disk is asked only where the name may be a file's.
         is_asked = n <= _SAMPLE or bool(name.suffix)
-        if len(name.parts) > 1 or (is_asked and is_a_file(table.parent / cell)):
+        if len(name.parts) > 1 or (is_asked and is_there(table.parent / cell)):
             return False
     return n > 0
 

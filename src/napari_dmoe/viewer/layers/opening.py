@@ -33,6 +33,7 @@ from napari_dmoe.inference.replaying import case_files
 from napari_dmoe.inference.replaying.case_files import CaseFileError
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.sidecars import record_path
+from napari_dmoe.patient import PatientFacts
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
 from napari_dmoe.viewer.layers.segments import stated_look
@@ -59,6 +60,19 @@ def image_layer(
     else:
         arguments |= {"colormap": "gray", "contrast_limits": _contrast(data)}
     return data, arguments | {"rgb": is_colour}, "image"
+
+
+def facts_record(facts: PatientFacts) -> dict[str, Any] | None:
+    """Return what a layer keeps of the facts that its file tells; None for nothing."""
+    if not facts:
+        return None
+    record: dict[str, Any] = {"patient": dict(facts.values), "source": facts.source}
+    if facts.proposals:
+        record["proposed"] = {
+            name: {"said": each.said, "value": each.value}
+            for name, each in facts.proposals.items()
+        }
+    return record
 
 
 def labels_layer(image: SpatialImage, name: str) -> LayerData:
@@ -269,6 +283,9 @@ def _placed(
 
 def _contrast(data: Any) -> tuple[float, float]:
     """Return the grey values to show as black and white."""
+    if not isinstance(data, np.ndarray):  # of what is lazy a few planes are read
+        leading = data.shape[:-2]
+        data = np.stack([np.asarray(data[p]) for p in _some_planes(leading)])
     step = max(1, int((data.size / _SAMPLED) ** (1 / data.ndim)))
     seen = np.asarray(data[(slice(None, None, step),) * data.ndim], np.float64)
     seen = seen[np.isfinite(seen)]
@@ -278,3 +295,9 @@ def _contrast(data: Any) -> tuple[float, float]:
         return CT_WINDOW
     low, high = np.percentile(seen, (0.5, 99.5)).tolist()
     return (low, high) if high > low else (low, low + 1)
+
+
+def _some_planes(leading: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return where three planes of a stack lie, the middle one first."""
+    shares = (2, 1, 3) if any(n > 1 for n in leading) else (2,)
+    return [tuple(n * share // 4 for n in leading) for share in shares]

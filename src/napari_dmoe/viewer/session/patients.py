@@ -11,7 +11,12 @@ from napari.layers import Layer
 from napari_dmoe.attributes import ATTRIBUTES, misspelt
 from napari_dmoe.foreign import printable
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.patient import Patient, PatientError, attribute_called
+from napari_dmoe.patient import (
+    Patient,
+    PatientError,
+    Proposal,
+    attribute_called,
+)
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.samples import why_unknown
 
@@ -28,6 +33,8 @@ class _Record:
     sources: Mapping[str, str] = field(default_factory=dict)
     left_out: str = ""
     """Why nothing, or not everything, was taken of what the layer says of it."""
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    """What its file says of attributes that are not taken unasked."""
 
 
 class Patients:
@@ -53,6 +60,12 @@ class Patients:
         """Say what an image's layer brought and nobody understood; often nothing."""
         return self._record(image).left_out
 
+    def proposals(self, image: Layer) -> Mapping[str, Proposal]:
+        """Return what an image's file says of attributes that are still unknown."""
+        record = self._record(image)
+        known = record.patient.known()
+        return {n: each for n, each in record.proposals.items() if n not in known}
+
     def change(self, image: Layer, patient: Patient, source: str) -> None:
         """Change an image's patient; `source` gave the values that are new."""
         before = self._record(image)
@@ -61,8 +74,8 @@ class Patients:
             name: before.sources[name] if old.get(name) == value else source
             for name, value in patient.stated().items()
         }
-        left_out = before.left_out
-        self._records[plain(image)] = _Record(patient, sources, left_out)
+        kept = before.left_out, before.proposals
+        self._records[plain(image)] = _Record(patient, sources, *kept)
 
     def _record(self, image: Layer) -> _Record:
         layer = plain(image)
@@ -89,7 +102,17 @@ def _brought_by(layer: Layer) -> _Record:
     patient = patient.without(meant)
     sources = dict.fromkeys(patient.stated(), source)
     said = f"Not used of what the layer says of its patient: {listed}." if meant else ""
-    return _Record(patient, sources, said)
+    return _Record(patient, sources, said, _proposed(record.get("proposed")))
+
+
+def _proposed(stated: object) -> dict[str, Proposal]:
+    """Return what a layer's metadata proposes; nothing of what is no such thing."""
+    found: dict[str, Proposal] = {}
+    for name, each in stated.items() if isinstance(stated, Mapping) else ():
+        if name in ATTRIBUTES and isinstance(each, Mapping):
+            said = printable(str(each.get("said", "")), 40)
+            found[name] = Proposal(said, str(each.get("value", "")))
+    return found
 
 
 def _meant(name: str) -> str:

@@ -7,6 +7,7 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient, PatientError, Proposal
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
 from napari_dmoe.viewer.layers.groups import Groups
 from napari_dmoe.viewer.layers.outlines import Outlines
@@ -198,6 +199,10 @@ class Session:
     def source_of(self, image: Layer, attribute: str) -> str:
         """Say where the value of an attribute came from, or that it is unknown."""
         return self._patients.source(image, attribute)
+
+    def proposals_of(self, image: Layer) -> Mapping[str, Proposal]:
+        """Return what an image's file says of attributes that are still unknown."""
+        return self._patients.proposals(image)
 
     def phantom_of(self, image: Layer) -> str | None:
         """Return as which kind of phantom an image was drawn; None for any other."""

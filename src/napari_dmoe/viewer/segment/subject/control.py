@@ -129,6 +129,7 @@ class SubjectControl(Control):
                 patient,
                 sources={n: session.source_of(image, n) for n in section.inputs},
                 notes=checks.band_notes(card, patient),
+                proposals=session.proposals_of(image),
             )
         self.shown.emit()
 

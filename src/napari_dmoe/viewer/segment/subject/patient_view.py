@@ -17,10 +17,11 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient, PatientError, Proposal
 from napari_dmoe.viewer.segment.subject.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    button,
     column,
     emphasise,
     line,
@@ -33,6 +34,8 @@ _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
 _DRIVES = "* drives this model: another value may give another mask."
 _DRIVES_NOT = "Does not drive this model."
+_SAYS = "What the file says in its own words. It is not taken unless you choose it."
+_TAKES = "Takes what the file may mean as this patient's value."
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 250 px
 
 
@@ -58,6 +61,8 @@ class PatientSection(QWidget):
         self.rerun_box.toggled.connect(self.rerun_toggled)
         self.inputs: dict[str, AttributeInput] = {}
         self._sources: dict[str, QElidingLabel] = {}
+        self.proposed: dict[str, ProposalRow] = {}
+        """What a file says of each attribute, below its input."""
         self._rows, self._others = QWidget(), QWidget()
         self._column = column(self, self.title, self._rows, self.mixture_label)
         others = QWidget()
@@ -77,7 +82,7 @@ class PatientSection(QWidget):
 
     def show_fields(self, fields: Sequence[PatientField]) -> None:
         """Build the inputs anew, for another model."""
-        self.inputs, self._sources = {}, {}
+        self.inputs, self._sources, self.proposed = {}, {}, {}
         drivers = [field for field in fields if field.drives]
         others = [field for field in fields if not field.drives]
         self._rows = self._replace(self._column, self._rows, drivers)
@@ -109,11 +114,13 @@ class PatientSection(QWidget):
         *,
         sources: Mapping[str, str],
         notes: Mapping[str, str] | None = None,
+        proposals: Mapping[str, Proposal] | None = None,
     ) -> None:
         """Show whose image it is, by its name, and what is known.
 
         Sources say where each attribute's value came from, notes what a value means to
-        the model, such as an age band. The title is empty where there is no image.
+        the model, such as an age band; proposals what a file says that nobody took yet.
+        The title is empty where there is no image.
         """
         tell(self.title, f"PATIENT of “{title}”" if title else "PATIENT")
         self.setEnabled(bool(title))
@@ -125,6 +132,8 @@ class PatientSection(QWidget):
             is_said = is_known or source != UNKNOWN
             said = source if is_said else "", (notes or {}).get(name)
             tell(self._sources[name], " · ".join(filter(None, said)), _SOURCE)
+        for name, proposed in self.proposed.items():
+            proposed.show_proposal((proposals or {}).get(name))
         self._show_mixtures(patient)
 
     def enter(self) -> None:
@@ -157,6 +166,10 @@ class PatientSection(QWidget):
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
             grid.addWidget(widget, row, place)
+        proposed = ProposalRow(field)
+        proposed.taken.connect(self._on_taken)
+        grid.addWidget(proposed, row + 1, 1, 1, 2)
+        self.proposed[field.name] = proposed
         self.inputs[field.name], self._sources[field.name] = attribute, source
 
     def _order_for_tab(self) -> None:
@@ -180,6 +193,44 @@ class PatientSection(QWidget):
         attribute = self.sender()
         if isinstance(attribute, AttributeInput):
             self.value_entered.emit(attribute.field.name, value, is_picked)
+
+    def _on_taken(self, value: str) -> None:
+        proposed = self.sender()
+        if isinstance(proposed, ProposalRow):
+            self.value_entered.emit(proposed.field.name, value, True)
+
+
+class ProposalRow(QWidget):
+    """Shows what a file says of an attribute, and takes it when it is asked to.
+
+    Nothing is chosen by itself: what a file calls an ethnic group is no race that
+    anybody stated of themselves. Hidden where there is nothing to say.
+    """
+
+    taken = Signal(str)
+    """The value that a person takes."""
+
+    def __init__(self, field: PatientField, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field = field
+        self._value = ""
+        self.said = line(name=f"proposal-{field.name}")
+        self.button = button("", _TAKES, self._on_clicked)
+        column(self, self.said, self.button, spacing=2)
+        self.hide()
+
+    def show_proposal(self, proposal: Proposal | None) -> None:
+        """Show what a file says, and offer its value where this model has it."""
+        values = {value.casefold(): value for value in self.field.values}
+        meant = "" if proposal is None else proposal.value
+        self._value = values.get(meant.casefold(), "")
+        tell(self.said, f"The file says: {proposal.said}" if proposal else "", _SAYS)
+        self.button.setText(f"Use {self._value}?")
+        self.button.setVisible(bool(self._value))
+        self.setVisible(proposal is not None)
+
+    def _on_clicked(self) -> None:
+        self.taken.emit(self._value)
 
 
 class AttributeInput(QWidget):
