@@ -84,10 +84,7 @@ def test_a_first_mask_waits_for_no_package_but_torch() -> None:
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import load_checkpoint
 import numpy as np
-from napari_dmoe.imaging.spatial import SpatialImage
-zeros = np.zeros((40, 40, 40), np.int16)
-scan = SpatialImage.from_array(zeros, spacing=(4, 3, 3), unit="mm")
-segment(load_checkpoint("pelvis-phantom"), scan)
+segment(load_checkpoint("pelvis-phantom"), np.zeros((40, 40, 40), np.int16))
 """
     assert loaded_after(statement) == {"torch"}
 

@@ -163,8 +163,8 @@ def test_all_volumes_of_an_image_are_scaled_alike() -> None:
     both = [image(), image(2 * body())]
     scale, _ = scale_of_all(both, how, number=2)
     numbers = np.stack([body(), 2 * body()])
-    assert float(scale.mean) == pytest.approx(numbers.mean())
-    assert float(scale.spread) == pytest.approx(numbers.std())
+    assert np.asarray(scale.mean).item() == pytest.approx(numbers.mean())
+    assert np.asarray(scale.spread).item() == pytest.approx(numbers.std())
 
 
 def test_a_constant_volume_is_0_when_it_is_standardised() -> None:

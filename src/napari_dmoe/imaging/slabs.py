@@ -74,6 +74,8 @@ class UprightVolume:
         """What a person should know, as far as it was read."""
         self.dtype: np.dtype[Any] | None = None
         """Type of the source's numbers; None while nothing was read."""
+        if spacing is not None and millimetres(image.unit) is None:
+            self.notices[_not_resampled(spacing)] = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -209,10 +211,10 @@ def _n_not(finite: NDArray[np.bool_] | None) -> int:
 def shape_at(image: SpatialImage, spacing: Spacing | None) -> tuple[int, ...]:
     """Return the shape (z, y, x) that a volume has at a spacing in mm, if any.
 
+    It keeps its own where the size of its voxels is not known.
+
     Raises
     ------
-    ImageError
-        Where there is a spacing, and the volume's own is not known.
     NotEnoughMemory
         For a spacing that makes far too many voxels of it.
     """
@@ -221,7 +223,7 @@ def shape_at(image: SpatialImage, spacing: Spacing | None) -> tuple[int, ...]:
         return shape
     mm = millimetres(image.unit)
     if mm is None:
-        raise ImageError(_size_unknown(spacing))
+        return shape
     have = mm * np.linalg.norm(image.affine_along(SPATIAL_AXES)[:-1, :-1], axis=0)
     at_spacing = tuple(
         max(1, round(n * own / want))
@@ -245,11 +247,11 @@ def _other_axes(image: SpatialImage) -> str:
     )
 
 
-def _size_unknown(spacing: Spacing) -> str:
+def _not_resampled(spacing: Spacing) -> str:
     wanted = " x ".join(f"{side:g}" for side in spacing)
     return (
-        f"the model sees volumes at {wanted} mm (z, y, x), and the voxel size of this "
-        "image is not known: state it, as it is never guessed"
+        "the voxel size is not known, so the volume was not resampled to the model's "
+        f"{wanted} mm"
     )
 
 

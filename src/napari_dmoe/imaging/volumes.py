@@ -7,7 +7,7 @@ The 2D counterpart is :mod:`napari_dmoe.imaging.preprocessing`; the way back is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -302,6 +302,23 @@ def seen_box(
         nothing = f"no intensity is above {ground.above:g}, so nothing was cropped"
         return None, [nothing]
     return box, [f"only the box around the foreground was seen: {box_words(box)}"]
+
+
+def known_of_all(
+    volumes: Sequence[SpatialImage],
+    preprocessing: VolumePreprocessing,
+    *,
+    n_channels: int,
+    is_scaled: bool,
+    pulse: Pulse = no_pulse,
+) -> tuple[Box | None, Scale | None, list[str]]:
+    """Return what :func:`seen_box` and, where wanted, :func:`scale_of_all` find."""
+    box, said = seen_box(volumes, preprocessing, n_channels, pulse)
+    if not is_scaled:
+        return box, None, said
+    known: dict[str, Any] = {"number": len(volumes), "n_channels": n_channels}
+    scale, more = scale_of_all(volumes, preprocessing, **known, box=box, pulse=pulse)
+    return box, scale, [*said, *more]
 
 
 def model_shape(

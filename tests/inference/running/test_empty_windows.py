@@ -10,6 +10,7 @@ import pytest
 import torch
 from places import DATA
 from stub_networks import THRESHOLD, thresholding_model
+from turned import as_stored
 
 from napari_dmoe.imaging.files import read_labels
 from napari_dmoe.imaging.frames import Frames
@@ -129,17 +130,21 @@ def test_a_file_has_the_same_bits(
     with pytest.raises(Cancelled):
         segment_to_file(*order, **asked, finished=stop, keep=True)
     saved = segment_to_file(*order, **asked, resume=True)
-    np.testing.assert_array_equal(read_labels(saved.labels).data, result.labels)
+    turned = sides if name == "a.ome.zarr" else (1, 1, 1)
+    expected = as_stored(result.labels, "zyx", turned)
+    np.testing.assert_array_equal(read_labels(saved.labels).data, expected)
     record = recorded(saved.labels)
     assert record is not None
     assert record.labels_sha256 == result.provenance.labels_sha256
     if name != "a.ome.zarr":
         return
     found = zarr.open_array(saved.labels / "probabilities" / "0", mode="r")[:]
+    found = as_stored(found, "zyx", sides)
     np.testing.assert_array_equal(found, np.rint(result.probabilities * 255))
     assert result.routing is not None
     for stage in range(5):
         own = zarr.open_array(saved.labels / f"routing-{stage}" / "0", mode="r")[:]
+        own = as_stored(own, "zyx", sides)
         gates = np.moveaxis(result.routing.mean(stage), -1, 0)
         np.testing.assert_allclose(own, np.rint(gates * 255), atol=patient != T2)
 

@@ -12,6 +12,7 @@ import tifffile
 from places import DATA
 from refusing import Refusing
 from stub_networks import thresholding_model
+from turned import as_stored
 
 from napari_dmoe.imaging import slabs
 from napari_dmoe.imaging.files import read_image, read_labels
@@ -59,10 +60,16 @@ def scan(
     return SpatialImage(data, tuple(axes), np.diag([*sides, 1.0]), "mm")
 
 
-def stored(saved: SavedFiles, name: str, axes: str = "zyx") -> np.ndarray:
-    """Return the bytes of some maps, (n, z, y, x)."""
+def stored(
+    saved: SavedFiles,
+    name: str,
+    axes: str = "zyx",
+    sides: tuple[float, ...] = (1, 1, 1),
+) -> np.ndarray:
+    """Return the bytes of some maps, (n, z, y, x), as the image has its axes."""
     if saved.labels.name.endswith(".zarr"):
-        return zarr.open_array(saved.labels / name / "0", mode="r")[:]
+        found = zarr.open_array(saved.labels / name / "0", mode="r")[:]
+        return as_stored(found, axes, sides)
     found = tifffile.imread(saved.labels.with_name(f"a.{name}.tif"))
     found = found.reshape(-1, *found.shape[-3:])
     return found.transpose(0, *(1 + axes.index(axis) for axis in "zyx"))
@@ -83,22 +90,24 @@ def test_maps_are_those_that_are_made_in_memory(
     labels = result.labels.transpose(order)
     np.testing.assert_array_equal(
         read_labels(saved.labels).data,
-        (labels if saved.labels.suffix == ".zarr" else result.labels),
+        as_stored(labels, axes, sides)
+        if saved.labels.suffix == ".zarr"
+        else result.labels,
     )
     assert result.probabilities is not None
     expected = result.probabilities.transpose(0, *(1 + i for i in order))
-    found = stored(saved, "probabilities", axes)
+    found = stored(saved, "probabilities", axes, sides)
     np.testing.assert_array_equal(found, np.rint(expected * 255))
     assert len(np.unique(found)) > 50
     bits = class_entropy(expected) * (255 / np.log2(len(expected)))
-    (own,) = stored(saved, "class-entropy", axes)
+    (own,) = stored(saved, "class-entropy", axes, sides)
     # Logarithms of numbers that lie apart differ in their last bit, which decides ties.
     np.testing.assert_allclose(own, np.rint(bits), atol=1)
     assert (own == np.rint(bits)).mean() > 0.9999
     assert result.routing is not None
     for stage in STAGES:
         gates = np.moveaxis(result.routing.mean(stage), -1, 0)
-        own = stored(saved, f"routing-{stage}", axes)
+        own = stored(saved, f"routing-{stage}", axes, sides)
         # The mean over values is taken in another order, which decides ties.
         np.testing.assert_allclose(own, np.rint(gates * 255), atol=patient != T2)
         assert own.max() > 50

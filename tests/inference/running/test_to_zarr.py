@@ -10,6 +10,7 @@ import pytest
 from places import DATA
 from refusing import Refusing
 from stub_networks import THRESHOLD, thresholding_model
+from turned import as_stored
 
 from napari_dmoe.imaging import slabs
 from napari_dmoe.imaging.files import read_image, read_labels
@@ -60,7 +61,8 @@ def test_the_mask_is_the_one_that_is_made_in_memory(
     made = read_labels(saved.labels)
     assert made.axes == ("z", "y", "x")
     order = [axes.index(axis) for axis in "zyx"]
-    np.testing.assert_array_equal(made.data, result.labels.transpose(order))
+    expected_labels = as_stored(result.labels.transpose(order), axes, sides)
+    np.testing.assert_array_equal(made.data, expected_labels)
     assert made.data.any()
     record = recorded(saved.labels)
     assert record is not None

@@ -114,10 +114,11 @@ def test_resampling_keeps_edges_and_comes_back() -> None:
     np.testing.assert_allclose(back[2:-2], ramp[2:-2], atol=0.05)
 
 
-def test_unknown_voxel_sizes_are_refused_where_a_spacing_is_asked_for() -> None:
+def test_unknown_voxel_sizes_are_not_resampled_and_said() -> None:
     image = SpatialImage(volume().data, ("z", "y", "x"))
-    with pytest.raises(ImageError, match=r"4 x 3 x 3 mm .* is not known: state it"):
-        prepare_volume(image, VolumePreprocessing(spacing=(4, 3, 3)))
+    prepared = prepare_volume(image, VolumePreprocessing(spacing=(4, 3, 3)))
+    assert prepared.grid == Grid.identity(SHAPE)
+    assert any("voxel size is not known" in notice for notice in prepared.notices)
 
 
 def test_voxel_sizes_in_other_units_are_understood() -> None:

@@ -14,6 +14,10 @@ import numpy as np
 from napari_dmoe.imaging.lazy import BYTES_AT_ONCE
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
+from napari_dmoe.imaging.volumes import model_shape
+from napari_dmoe.inference.running.windows import n_windows
+from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.unet import UNetConfig
 
 PREPARING, RUNNING, RESTORING = "preparing", "running", "restoring"
@@ -40,6 +44,31 @@ def shares_of_volume(
         PREPARING: _PREPARED * voxels,
         RUNNING: _SEEN * features**2 * seen + restored,
     }
+
+
+def shares_beforehand(
+    image: SpatialImage,
+    preprocessing: VolumePreprocessing,
+    config: Config,
+    *,
+    overlap: float,
+    n_rows: int,
+    n_restored: int,
+) -> Mapping[str, float]:
+    """Return the shares of a volume before anything of it is read.
+
+    Each window is seen `n_rows` times; `n_restored` masks and maps are drawn.
+    """
+    patch = preprocessing.patch
+    shape = model_shape(image, preprocessing)
+    n_seen = n_windows(shape, patch, overlap) * math.prod(patch)
+    return shares_of_volume(
+        voxels=math.prod(image.spatial_shape),
+        seen=n_seen * n_rows,
+        config=config,
+        n_restored=n_restored,
+        n_classes=config.n_classes,
+    )
 
 
 def seconds_around_network(voxels: int, *, n_restored: int, n_classes: int) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from napari_dmoe.progress import Progress, Pulse
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.running.mask_files import Destination
+
+SLABS_WAITING = 8
+"""Slabs of a mask that wait to be written at most."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,18 @@ class VolumeMasks:
         """Writes to `into` while the network goes on, where there is one."""
         self.is_blank = False
         """Whether the volume shows nothing, and so is background."""
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """Write what is drawn to a disk while the network goes on, where it goes to one.
+
+        What waits when the block ends early is given up.
+        """
+        if self._into is None:
+            yield
+            return
+        with WriteBehind(SLABS_WAITING) as self.writer:
+            yield
 
     def draw(self, number: int, slab: DrawnSlab, pulse: Pulse) -> None:
         """Draw a part of volume `number` from its scores (V, K, d, h, w)."""

@@ -7,11 +7,10 @@ network sees, and of what it says.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,9 +24,8 @@ from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     ModelVolume,
+    known_of_all,
     model_shape,
-    scale_of_all,
-    seen_box,
 )
 from napari_dmoe.inference.results.provenance import InputDigest, Provenance
 from napari_dmoe.inference.results.routing import (
@@ -41,20 +39,18 @@ from napari_dmoe.inference.running.drivers import RouterChoice, joined
 from napari_dmoe.inference.running.empty_windows import EmptyWindows
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness
-from napari_dmoe.inference.running.overlapping import ReadAhead, WriteBehind
+from napari_dmoe.inference.running.overlapping import ReadAhead
 from napari_dmoe.inference.running.recording import said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
     PREPARING,
     RUNNING,
     beats_of_preparing,
-    shares_of_volume,
+    shares_beforehand,
 )
 from napari_dmoe.inference.running.slab_inputs import SlabInputs, cutting
 from napari_dmoe.inference.running.sums import SlabMeans, WholePlanes
-from napari_dmoe.inference.running.volume_masks import (
-    SlabHook,
-)
+from napari_dmoe.inference.running.volume_masks import SlabHook
 from napari_dmoe.inference.running.volume_needs import (
     VolumeNeeds,
     needs_of_volumes,
@@ -62,7 +58,7 @@ from napari_dmoe.inference.running.volume_needs import (
 )
 from napari_dmoe.inference.running.volume_outcome import SeenVolumes, VolumeOutcome
 from napari_dmoe.inference.running.waiting import computing, preparing, with_reason
-from napari_dmoe.inference.running.windows import Windows, n_windows
+from napari_dmoe.inference.running.windows import Windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
 from napari_dmoe.models.unet import UNetConfig
@@ -77,9 +73,6 @@ from napari_dmoe.progress import (
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.running.mask_files import Destination
-
-SLABS_WAITING = 8
-"""Slabs of a mask that wait to be written at most."""
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -210,20 +203,10 @@ class VolumeRun:
                 outcome.masks.is_blank = volume.is_constant and not is_a_voxel
             self.notices.update(dict.fromkeys(volume.notices))
             running = phases.of(RUNNING)
-            with self._written():
+            with self.outcomes[0].masks.written():
                 self._segment(number, inputs, windows, shape, running, begin=begin)
             self.likeness.look(number, inputs.looked_at)
             running(Progress(1, 1, "done"))
-
-    @contextmanager
-    def _written(self) -> Iterator[None]:
-        """Write what is drawn to a disk while the network goes on."""
-        if self._into is None:
-            yield
-            return
-        outcome = self.outcomes[0]
-        with WriteBehind(SLABS_WAITING) as outcome.masks.writer:
-            yield
 
     def _needs(self) -> VolumeNeeds:
         """Return what is needed; refuse what cannot be had, before anything is read."""
@@ -391,16 +374,14 @@ class VolumeRun:
 
     def _shares(self, image: SpatialImage) -> Mapping[str, float]:
         """Return the shares of a volume before anything of it is read."""
-        patch = self.preprocessing.patch
-        shape = model_shape(image, self.preprocessing)
-        n_seen = n_windows(shape, patch, self.settings.overlap) * math.prod(patch)
         n_masks = sum(outcome.n_masks for outcome in self.outcomes)
-        return shares_of_volume(
-            voxels=math.prod(image.spatial_shape),
-            seen=n_seen * self.forward.rows_per_input,
-            config=self.loaded.config,
+        return shares_beforehand(
+            image,
+            self.preprocessing,
+            self.loaded.config,
+            overlap=self.settings.overlap,
+            n_rows=self.forward.rows_per_input,
             n_restored=n_masks + self.settings.probabilities,
-            n_classes=self.loaded.config.n_classes,
         )
 
     def _n_beats(self, image: SpatialImage) -> int:
@@ -416,7 +397,7 @@ class VolumeRun:
         done, too.
         """
         n, volumes, how = len(self.volumes), self.volumes, self.preprocessing
-        is_scaled, scale = n > 1 and how.measures.are_own, None
+        is_scaled = n > 1 and how.measures.are_own
         if not is_scaled and how.crop is None:
             return None, progress
         of_each = self._shares(volumes[0])
@@ -424,14 +405,15 @@ class VolumeRun:
         phases, n_beats = Phases(progress, shares), n * self._n_beats(volumes[0])
         what = "preparing the volume" + "s" * (n > 1)
         pulse = beats(phases.of(PREPARING), n_beats, what)
-        n_channels = self.loaded.config.in_channels
         every = [volumes[number] for number in range(n)]
         with preparing(volumes.image.data):
-            box, notices = seen_box(every, how, n_channels, pulse)
-            self.box = box or self.box
-            self.notices.update(dict.fromkeys(notices))
-            if is_scaled:
-                known: Any = {"n_channels": n_channels, "box": self.box}
-                scale, said = scale_of_all(every, how, number=n, pulse=pulse, **known)
-                self.notices.update(dict.fromkeys(said))
+            box, scale, said = known_of_all(
+                every,
+                how,
+                n_channels=self.loaded.config.in_channels,
+                is_scaled=is_scaled,
+                pulse=pulse,
+            )
+        self.box = box or self.box
+        self.notices.update(dict.fromkeys(said))
         return scale, phases.of(RUNNING)
