@@ -160,4 +160,4 @@ def test_what_is_thinned_keeps_nothing_of_planes_that_it_skips() -> None:
     finally:
         tracemalloc.stop()
     assert held < 2**18  # of 6.5 MB
-    assert len(known.thinned()) > 300
+    assert known.thinned().size > 300

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.foreground import Foreground
-from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.imaging.volumes import prepare_volume
 from napari_dmoe.inference.running.outlook import outlook
@@ -257,10 +257,13 @@ def test_the_grid_covers_the_volume_to_1e_5(spacing: tuple[float, ...]) -> None:
         assert grid == Grid.identity(SHAPE)
 
 
-def test_a_volume_of_unknown_voxel_size_is_refused_before_a_run() -> None:
+def test_a_volume_of_unknown_voxel_size_is_seen_as_it_is_and_that_is_said() -> None:
     image = SpatialImage(scan().data, ("z", "y", "x"))
     model = thresholding_model(window=(0, 1), spacing=(4, 3, 3))
-    with pytest.raises(ImageError, match="voxel size of this image is not known"):
-        segment(model, image, T1, settings=ON_CPU)
-    said = outlook(model, image, settings=ON_CPU)
-    assert "voxel size of this image is not known" in said.problem
+    found = segment(model, image, T1, settings=ON_CPU)
+    assert found.provenance.grid["step"] == [1, 1, 1]
+    said = "the voxel size is not known, so the volume was not resampled to"
+    assert any(said in each for each in found.provenance.notices)
+    before = outlook(model, image, settings=ON_CPU)
+    assert not before.problem
+    assert any("voxel size is not known" in each for each in before.doubts)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from places import DATA
 from stub_networks import thresholding_model
+from turned import as_stored
 
 from napari_dmoe.imaging import volumes
 from napari_dmoe.imaging.disk.claims import FolderTaken, claimed
@@ -99,7 +100,8 @@ def test_going_on_gives_the_same_mask(
     expected = read_labels(whole.labels).data
     assert expected.any()
     np.testing.assert_array_equal(read_labels(went_on.labels).data, expected)
-    np.testing.assert_array_equal(made, expected)
+    turned = sides if name.endswith(".zarr") else (1, 1, 1)
+    np.testing.assert_array_equal(as_stored(made, "zyx", turned), expected)
     before, after = recorded(whole.labels), recorded(went_on.labels)
     assert before is not None
     assert after is not None

@@ -117,7 +117,7 @@ class VolumeMasks:
 
     @contextmanager
     def written(self) -> Iterator[None]:
-        """Write what is drawn to a disk while the network goes on, where it goes to one.
+        """Write what is drawn to a disk, if it goes to one, while the network goes on.
 
         What waits when the block ends early is given up.
         """
