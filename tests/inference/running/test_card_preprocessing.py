@@ -261,7 +261,7 @@ def test_a_volume_of_unknown_voxel_size_is_seen_as_it_is_and_that_is_said() -> N
     image = SpatialImage(scan().data, ("z", "y", "x"))
     model = thresholding_model(window=(0, 1), spacing=(4, 3, 3))
     found = segment(model, image, T1, settings=ON_CPU)
-    assert found.provenance.grid["step"] == [1, 1, 1]
+    assert found.provenance.grid["step"] == (1, 1, 1)
     said = "the voxel size is not known, so the volume was not resampled to"
     assert any(said in each for each in found.provenance.notices)
     before = outlook(model, image, settings=ON_CPU)

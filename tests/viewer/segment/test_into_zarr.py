@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from desk import Desk
 from places import DATA
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from stub_networks import thresholding_model
 
 from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
@@ -109,9 +109,15 @@ def test_the_same_again_replaces_it_in_the_file_and_in_the_viewer(
     open_desk: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choosing(monkeypatch, tmp_path / "big.ome.zarr")
+    yes, asked = QMessageBox.StandardButton.Yes, list[str]()
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda *words, **_: asked.append(words[2]) or yes
+    )
     desk = open_desk(data=VOXELS[:40])
     into_file(desk)
+    assert asked == []
     into_file(desk)
+    assert asked == [f"big.ome.zarr exists in {tmp_path.name}. Replace it?"]
     assert desk.status.endswith("The mask is in big.ome.zarr.")
     (mask,) = desk.masks
     np.testing.assert_array_equal(np.asarray(mask.data), VOXELS[:40] > 0.5)

@@ -114,7 +114,8 @@ def _walked(folder: Path, seen: frozenset[str] = frozenset()) -> Iterator[Path]:
         return
     yield from files_in(folder)
     try:
-        inner = sorted(each.path for each in os.scandir(folder) if each.is_dir())
+        with os.scandir(folder) as found:
+            inner = sorted(each.path for each in found if each.is_dir())
     except OSError:
         return
     for each in map(Path, inner):
@@ -125,7 +126,8 @@ def _walked(folder: Path, seen: frozenset[str] = frozenset()) -> Iterator[Path]:
 def files_in(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that may be DICOM, in order, without those below."""
     try:
-        names = sorted(each.name for each in os.scandir(folder) if each.is_file())
+        with os.scandir(folder) as found:
+            names = sorted(each.name for each in found if each.is_file())
     except OSError:
         return
     for name in names:
