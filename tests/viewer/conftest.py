@@ -22,7 +22,7 @@ from napari.utils.notifications import Notification, notification_manager
 from npe2 import PluginManager, PluginManifest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from tuning_desk import DRAWN, TuningDesk
 from tuning_fakes import FakeTuning
 from viewer_fakes import FakeSegment
@@ -54,6 +54,16 @@ def strict_qt(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_thread_is_left(qtbot: QtBot) -> Iterator[None]:
     yield
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_asked_unexpectedly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a test meets a question that would wait for a person for ever."""
+
+    def asked(*words: object, **_: object) -> NoReturn:
+        raise AssertionError(f"asked: {words[1:]}")
+
+    monkeypatch.setattr(QMessageBox, "question", asked)
 
 
 @pytest.fixture(autouse=True)
