@@ -52,4 +52,5 @@ def test_the_menu_names_both() -> None:
     with resources.as_file(text) as path:
         menus = PluginManifest.from_file(path).contributions.menus
     entries = [each.command for each in menus["napari/layers/visualize"]]
-    assert entries == ["napari-dmoe.tidy_image", "napari-dmoe.tidy_images"]
+    ours = ["napari-dmoe.tidy_image", "napari-dmoe.tidy_images"]
+    assert [each for each in entries if "tidy" in each] == ours

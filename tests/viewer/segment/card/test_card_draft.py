@@ -8,7 +8,7 @@ from places import DATA
 
 from napari_dmoe.imaging.foreground import Foreground
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volume_preprocessing import VolumePreprocessing
 from napari_dmoe.inference.running.seen_plane import seen_plane
 from napari_dmoe.models.card import ModelCard
@@ -166,8 +166,9 @@ def test_volumes_are_shown_across_the_networks_first_axis() -> None:
     assert "plane 10 of 12 along x; 12 × 10 × 8 voxels" in seen.words
 
 
-def test_a_volume_of_unknown_voxel_size_is_not_shown_where_a_spacing_is_asked() -> None:
-    image = SpatialImage(np.zeros((4, 4, 4)), ("z", "y", "x"))
-    how = VolumePreprocessing(spacing=(1, 1, 1))
-    with pytest.raises(ImageError, match="voxel size of this image is not known"):
-        seen_plane(image, how, n_channels=1, progress=silent)
+def test_a_volume_of_unknown_voxel_size_is_shown_as_it_is_which_is_said() -> None:
+    image = SpatialImage(np.arange(64.0).reshape(4, 4, 4), ("z", "y", "x"))
+    how = VolumePreprocessing(spacing=(2, 2, 2))
+    seen = seen_plane(image, how, n_channels=1, progress=silent)
+    assert seen.picture.shape == (4, 4, 3)
+    assert any("voxel size is not known" in each for each in seen.notices)
