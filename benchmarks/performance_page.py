@@ -38,7 +38,7 @@ class Row(NamedTuple):
     run: str
     """Name of the file that holds it, without its ending."""
     command: str
-    """That measures it; empty where no script does yet."""
+    """That measures it."""
     told: Callable[[Found], str]
     """From the figures of a run to the words of the table."""
 
@@ -86,18 +86,8 @@ def _values(found: Found) -> str:
     )
 
 
-def _peak(found: Found) -> str:
-    shape = " x ".join(map(str, found["shape"]))
-    ours = found["sides"]["ours"]
-    return f"{shape}: {ours['megabytes']:.0f} MB beyond the first window's"
-
-
 def _start(found: Found) -> str:
     return f"{found['clock_ratio']:.2f}x ({found['processor_ratio']:.2f}x)"
-
-
-def _clicks(found: Found) -> str:
-    return " / ".join(str(found[key]) for key in ("load", "segment", "fine-tune"))
 
 
 def _launches(found: Found) -> str:
@@ -170,21 +160,12 @@ ROWS = (
     ),
     Row(
         "5 values / 16 noise samples in one pass, 3D",
-        "as many runs of the same, one by one",
+        "as many of our own runs, one by one",
         "1.4x / 1.5x",
         "1.8x / 2x",
         "shared_passes",
         "python benchmarks/shared_passes.py",
         _values,
-    ),
-    Row(
-        "stitching 1024 x 1024 x 1024, 3 classes, peak",
-        "MONAI needs more than 20 GiB",
-        "3 GiB",
-        "2 GiB",
-        "stitching",
-        f"{_VOLUME} --shape 1024 1024 1024 --overlap 0.25 --sides ours",
-        _peak,
     ),
     Row(
         "first finished slab of 512 x 512 x 128, share of the whole",
@@ -232,15 +213,6 @@ ROWS = (
         _start,
     ),
     Row(
-        "clicks from an open dock: load a checkpoint / segment / fine-tune",
-        "nnInteractive 5, stardist 1, convpaint 2",
-        "3 / 1 / 2",
-        "",
-        "clicks",
-        "",
-        _clicks,
-    ),
-    Row(
         "GPU: kernel launches and waits for the device",
         "plain: 480 waits an image in 2D, 200 a window in 3D",
         "",
@@ -281,8 +253,7 @@ def lines_of(runs: Mapping[str, Found]) -> Iterator[str]:
         yield "Not measured yet:"
         yield ""
         for row in left:
-            how = f"`{row.command}`" if row.command else "no script yet"
-            yield f"- {row.what}: {how}"
+            yield f"- {row.what}: `{row.command}`"
     if CURVES & runs.keys():
         yield ""
         yield f"![How time and memory grow]({PICTURE})"

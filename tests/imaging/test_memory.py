@@ -57,3 +57,53 @@ def test_free_memory_is_what_the_system_says(monkeypatch: pytest.MonkeyPatch) ->
         "psutil.virtual_memory", lambda: SimpleNamespace(available=7, total=9)
     )
     assert (available_bytes(), installed_bytes()) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("own", "folder", "files"),
+    [
+        (
+            "0::/job/step\n",
+            "job",
+            {"memory.max": 3 * 2**20, "memory.current": 2**21, "memory.stat": 2**20},
+        ),
+        (
+            "3:cpu:/job\n4:memory:/job\n",
+            "memory/job",
+            {
+                "memory.limit_in_bytes": 3 * 2**20,
+                "memory.usage_in_bytes": 2**21,
+                "memory.stat": 2**20,
+            },
+        ),
+        (  # what a container sees of the host's path
+            "0::/system.slice/docker-0123.scope\n",
+            ".",
+            {"memory.max": 3 * 2**20, "memory.current": 2**21, "memory.stat": 2**20},
+        ),
+    ],
+)
+def test_what_a_control_group_may_use_is_all_that_there_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own: str,
+    folder: str,
+    files: dict[str, int],
+) -> None:
+    stated = tmp_path / "cgroup"
+    stated.write_text(own)
+    groups = tmp_path / "fs"
+    (groups / folder).mkdir(parents=True)
+    monkeypatch.setattr(memory, "_OWN", stated)
+    monkeypatch.setattr(memory, "_GROUPS", groups)
+    whole = installed_bytes()
+    assert whole > 2**22
+    for name, value in files.items():
+        key = "inactive_file" if own.startswith("0") else "total_inactive_file"
+        text = f"anon 7\n{key} {value}\n" if name == "memory.stat" else f"{value}\n"
+        (groups / folder / name).write_text(text)
+    assert installed_bytes() == 3 * 2**20
+    assert available_bytes() == 2**21  # of 2 MiB that are used, 1 can be had again
+    limit = next(name for name in files if name != "memory.stat")
+    (groups / folder / limit).write_text("max\n")
+    assert installed_bytes() == whole

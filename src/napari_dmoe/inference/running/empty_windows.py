@@ -13,6 +13,12 @@ BACKGROUND_LOGIT = 20.0
 """Score of the background, the others' being 0, where no window was run: its
 probability is 1 to eight digits."""
 
+LOAD_NOT_COMPARED = (
+    "not all windows were run, so the experts' load was not compared with that of the "
+    "training"
+)
+"""Said of runs that were not whole."""
+
 
 class EmptyWindows:
     """Tells which windows are run, and counts the others.
@@ -48,5 +54,6 @@ class EmptyWindows:
         return (
             f"{self.n_skipped:,} of {self._n_seen:,} windows show nothing and were not "
             f"run: what only they cover is {self._background}, and no expert was asked "
-            "there; so the experts' load was not compared with that of the training",
+            "there",
+            LOAD_NOT_COMPARED,
         )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.running.drawing import Place
+from napari_dmoe.inference.running.empty_windows import LOAD_NOT_COMPARED
 from napari_dmoe.inference.running.file_maps import NO_MAPS, FileMaps, TokenGrid
 from napari_dmoe.inference.running.sheets import Sheets
 from napari_dmoe.inference.running.unfinished import (
@@ -164,9 +165,9 @@ class MaskFile:
         if done.stop > done.start:
             n, of = done.stop - done.start, self._shape[axis]
             unfinished.notices.append(
-                f"{n:,} of {of:,} planes are those of a run that was interrupted; so "
-                "the experts' load was not compared with that of the training"
+                f"{n:,} of {of:,} planes are those of a run that was interrupted"
             )
+            unfinished.notices.append(LOAD_NOT_COMPARED)
         self._sheets.tell_done()
         return Begun(done, tuple(tokens))
 

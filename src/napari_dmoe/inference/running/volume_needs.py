@@ -83,9 +83,10 @@ class VolumeNeeds:
         """
         needed, free = (f"{n / 2**30:.1f} GiB" for n in (self.n_bytes, self.n_free))
         windows = f"{self.n_windows} window{'s' * (self.n_windows != 1)}"
-        takes = f"{in_words(self.seconds)}{self.of_what and ' ' + self.of_what}"
+        takes = in_words(self.seconds)
         if self.skips:
             windows, takes = f"up to {windows}", f"{takes} or less"
+        takes += self.of_what and f" {self.of_what}"
         return f"Needs {needed} of {free} free, {windows}, {takes}."
 
 

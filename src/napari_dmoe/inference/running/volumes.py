@@ -250,7 +250,7 @@ class VolumeRun:
         disk some may be.
         """
         patch, overlap = self.preprocessing.patch, self.settings.overlap
-        # The first ones of a process import MONAI, during which no Stop could act.
+        # Beside this thread: those of a very large volume take their time to be made.
         made = partial(Windows, volume.grid.shape, patch, overlap)
         with ReadAhead(lambda _: iter([made()]), 1) as ahead:
             windows = ahead.take(pulse)
