@@ -120,7 +120,7 @@ def _reached(rows: Sequence[Row]) -> Iterator[str]:
     if any(row["part"] for row in rows):
         yield (
             "- *Held out*: of the set that a model was trained on, the cases that its "
-            "training never saw; they may have told which of its weights are kept."
+            "training never saw; they told which settings were kept."
         )
     yield from _groups(rows)
 
