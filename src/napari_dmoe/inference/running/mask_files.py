@@ -51,7 +51,13 @@ class Destination(Protocol):
         """Which maps go with it."""
         ...
 
-    def begin(self, axis: int, pixels: str, stages: Sequence[TokenGrid]) -> Begun:
+    def begin(
+        self,
+        axis: int,
+        pixels: str,
+        stages: Sequence[TokenGrid],
+        pulse: Pulse = no_pulse,
+    ) -> Begun:
         """Begin with a volume; return what is done already.
 
         Parameters
@@ -62,6 +68,8 @@ class Destination(Protocol):
             What tells the volume's pixels from others.
         stages : sequence of TokenGrid
             Where the tokens of each stage lie whose routing is written.
+        pulse : callable
+            Called while what is done is read, and may end it.
         """
         ...
 
@@ -141,7 +149,13 @@ class MaskFile:
         """What a person should know."""
         return self._unfinished.notices
 
-    def begin(self, axis: int, pixels: str, stages: Sequence[TokenGrid]) -> Begun:
+    def begin(
+        self,
+        axis: int,
+        pixels: str,
+        stages: Sequence[TokenGrid],
+        pulse: Pulse = no_pulse,
+    ) -> Begun:
         """Begin with a volume; return what is done already.
 
         Raises
@@ -152,12 +166,12 @@ class MaskFile:
         unfinished = self._unfinished
         unfinished.refuse_other_pixels(pixels)
         found = unfinished.state
-        done = self._sheets.begin(axis, found.rows)
+        done = self._sheets.begin(axis, found.rows, pulse)
         rows, tokens = self._sheets.done, []
         for stage, grid in enumerate(stages):
             sheets = self._stage(stage, grid)
             noted = found.stages[stage] if stage < len(found.stages) else ()
-            tokens.append(sheets.begin(axis, noted))
+            tokens.append(sheets.begin(axis, noted, pulse))
             self._stages.append(sheets)
         unfinished.note(
             pixels=pixels, axis=axis, rows=rows, stages=self._rows_of_stages()
@@ -168,7 +182,7 @@ class MaskFile:
                 f"{n:,} of {of:,} planes are those of a run that was interrupted"
             )
             unfinished.notices.append(LOAD_NOT_COMPARED)
-        self._sheets.tell_done()
+        self._sheets.tell_done(pulse)
         return Begun(done, tuple(tokens))
 
     def write(self, place: Place, sheets: NDArray[np.uint8]) -> None:

@@ -50,7 +50,9 @@ class Sheets:
         """Rows that are written."""
         self._rows: Rows | None = None
 
-    def begin(self, axis: int, done: Sequence[RowDone]) -> slice:
+    def begin(
+        self, axis: int, done: Sequence[RowDone], pulse: Pulse = no_pulse
+    ) -> slice:
         """Begin, and return which planes are done already.
 
         Parameters
@@ -59,9 +61,12 @@ class Sheets:
             Axis across which slabs come.
         done : sequence of rows
             What an interrupted run has noted; rows whose bytes are others are not done.
+        pulse : callable
+            Called before each of them is read.
         """
         self._axis, good = axis, list[RowDone]()
         for begin, stop, total in done:
+            pulse()
             if checksum(self.read(slice(begin, stop))) != total:
                 break
             good.append((begin, stop, total))
@@ -74,11 +79,12 @@ class Sheets:
         self._rows = Rows(shape, axis + 1, n_planes, planes, self._write)
         return planes
 
-    def tell_done(self) -> None:
+    def tell_done(self, pulse: Pulse = no_pulse) -> None:
         """Tell the rows that were done when this run began."""
         if self._written is None:
             return
         for begin, stop, _ in self.done:
+            pulse()
             planes = slice(begin, stop)
             self._written(self._place(planes), self.read(planes))
 

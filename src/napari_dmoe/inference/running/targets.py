@@ -34,6 +34,7 @@ from napari_dmoe.inference.results.sidecars import new_record_path
 from napari_dmoe.inference.running.file_maps import NO_MAPS, FileMaps, TokenGrid
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.inference.running.unfinished import MaskStore, Unfinished
+from napari_dmoe.progress import Pulse, no_pulse
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,15 @@ class Target:
         return [TiffMask(path, axes, number) for number in channels]
 
     def put_in_place(
-        self, unfinished: Unfinished, store: MaskStore, made: Provenance
+        self,
+        unfinished: Unfinished,
+        store: MaskStore,
+        made: Provenance,
+        pulse: Pulse = no_pulse,
     ) -> tuple[Path, ...]:
         """Let a mask and maps that are whole take their places, with their records.
+
+        `pulse` may end it until the first of them does.
 
         Returns what an earlier run left of maps that this one has not made: it is
         called otherwise now.
@@ -196,6 +203,7 @@ class Target:
         stated = made.model_dump_json(indent=2) + "\n"
         if isinstance(store, ZarrMask):
             store.record(made.model_dump(mode="json"))
+        unfinished.wait_for_disk(pulse)
         records = [new_record_path(path) for path in self.beside.values()]
         record, left = new_record_path(self.path), set_aside(self._older(), self._stem)
         unfinished.put_in_place()

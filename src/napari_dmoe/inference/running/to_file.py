@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.progress import Progress, ProgressHook, silent
 
 
 def segment_to_file(
@@ -147,8 +148,10 @@ def segment_to_file(
         places, told = OpenTarget(target, unfinished, store), _written(image, finished)
         mask = MaskFile(places, shape, unfinished, maps=maps, written=told)
         volumes = VolumeRun(loaded, image, [choice], settings, into=mask)
-        made = volumes.to_disk(progress or silent)
-        left = target.put_in_place(unfinished, store, made)
+        hook = progress or silent
+        made = volumes.to_disk(hook)
+        finishing = partial(hook, Progress(1, 1, "finishing the file"))
+        left = target.put_in_place(unfinished, store, made, finishing)
     return _saved(target, left)
 
 

@@ -24,7 +24,7 @@ from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.inference.results.replacing import ExistingFileError
 from napari_dmoe.inference.running.drawing import Place
-from napari_dmoe.progress import Pulse
+from napari_dmoe.progress import Pulse, no_pulse
 
 UNFINISHED = ".unfinished"
 """Stands behind the name of the file that a run is to make."""
@@ -181,13 +181,18 @@ class Unfinished:
         self.state = self.state.model_copy(update=facts)
         write_text(self.folder / _STATE, self.state.model_dump_json() + "\n")
 
+    def wait_for_disk(self, pulse: Pulse = no_pulse) -> None:
+        """Wait until all of it is on the disk, which may turn out to be full."""
+        for path in [self.mask, *self.mask.rglob("*"), *self._parts]:
+            pulse()
+            _to_disk(path)
+
     def put_in_place(self) -> None:
         """Let the mask take its place; what was there goes only then.
 
-        Its parts do before it, so that a mask that is there is whole.
+        Its parts do before it, so that a mask that is there is whole. All of it is on
+        the disk: see :meth:`wait_for_disk`.
         """
-        for path in [self.mask, *self.mask.rglob("*"), *self._parts]:
-            _to_disk(path)
         for path, target in self._parts.items():
             path.replace(target)
         earlier = self.folder / _EARLIER
@@ -247,7 +252,7 @@ def checksum(labels: NDArray[np.uint8]) -> int:
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk, which may turn out to be full."""
+    """Wait until a file is on the disk."""
     if path.is_file():
         with path.open("r+b") as file:
             os.fsync(file.fileno())

@@ -258,7 +258,7 @@ class VolumeRun:
         if self._into is not None:
             routing = self.outcomes[0].routing
             stages = routing.begin(windows, self.grid)
-            done = self._into.begin(windows.axis, volume.checksum, stages)
+            done = self._into.begin(windows.axis, volume.checksum, stages, pulse)
             drawing = Drawing(self.grid, shape, windows.axis)
             begin = drawing.first_needed(done.planes)
             begin = min(begin, routing.go_on_behind(done.tokens))
