@@ -14,8 +14,8 @@ BACKGROUND_LOGIT = 20.0
 probability is 1 to eight digits."""
 
 LOAD_NOT_COMPARED = (
-    "not all windows were run, so the experts' load was not compared with that of the "
-    "training"
+    "not all of the volume was run, so the experts' load was not compared with that of "
+    "the training"
 )
 """Said of runs that were not whole."""
 
