@@ -107,7 +107,7 @@ def dice_of(
         images, truth = pool.whole(chosen)
         masks = {}
         if n_values:
-            soft = _by_value(loaded, images, n_values)
+            soft = by_value(loaded, images, n_values)
             rows = torch.arange(len(chosen))
             own, other = (pool.category[p, 0] for p in (chosen, whose[chosen.numpy()]))
             masks["told"] = soft[own, rows].argmax(1)
@@ -123,7 +123,7 @@ def dice_of(
     return found
 
 
-def _by_value(loaded: LoadedModel, images: Tensor, n_values: int) -> Tensor:
+def by_value(loaded: LoadedModel, images: Tensor, n_values: int) -> Tensor:
     """Return the probabilities (V, B, K, S, S) of images for each value."""
     return torch.stack(
         [

@@ -38,11 +38,11 @@ from napari_dmoe.phantoms.fundus.cohort import (
 )
 from napari_dmoe.training.augmentation.settings import AugmentSettings
 from napari_dmoe.training.cases.pool import Pool, read_pool
-from napari_dmoe.training.loop.evaluation import logits_of
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.new_model import untrained
 from napari_dmoe.training.starting.recipes import Recipe
+from published_claim import by_value
 
 Way = Literal["told", "mix", "draw", "leave-out"]
 WAYS: tuple[Way, ...] = ("told", "mix", "draw", "leave-out")
@@ -137,19 +137,7 @@ def dice_of(loaded: LoadedModel, pool: Pool) -> dict[str, float]:
     scores: dict[str, list[float]] = {"own": [], "another": [], "none": []}
     for chosen in torch.arange(len(pool)).split(AT_ONCE):
         images, truth = pool.whole(chosen)
-        soft = torch.stack(
-            [
-                logits_of(
-                    loaded.network,
-                    images,
-                    torch.full((len(images), 1), value),
-                    None,
-                    AT_ONCE,
-                    are_mixed=True,
-                )
-                for value in range(n_values)
-            ]
-        )
+        soft = by_value(loaded, images, n_values)
         rows, own = torch.arange(len(chosen)), pool.category[chosen, 0]
         masks = {
             "own": soft[own, rows],

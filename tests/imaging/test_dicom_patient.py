@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 pydicom = pytest.importorskip("pydicom")
+from dicom_files import write_series  # noqa: E402
 from pydicom.dataset import Dataset  # noqa: E402
 from pydicom.sequence import Sequence  # noqa: E402
 
+from napari_dmoe.cohorts.facts import facts_of  # noqa: E402
 from napari_dmoe.imaging.dicom.patient import SOURCE, facts_in  # noqa: E402
+from napari_dmoe.imaging.files import read_image  # noqa: E402
 from napari_dmoe.patient import Patient, PatientFacts, Proposal  # noqa: E402
 
 
@@ -131,3 +138,25 @@ def test_what_somebody_stated_wins_and_unknown_is_a_statement() -> None:
 def test_facts_print_no_value() -> None:
     facts = PatientFacts({"sex": "male"}, {"race": Proposal("CAUCASIAN", "White")})
     assert repr(facts) == "PatientFacts(sex, race)"
+
+
+def test_what_breaks_the_standard_is_not_logged_with_its_values(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_series(
+            tmp_path / "series",
+            np.zeros((3, 8, 9), np.int16),
+            StudyInstanceUID="Invented^Jane",
+            PatientAge="Jane's",
+            PatientBirthDate="Jane",
+        )
+    caplog.clear()
+    recwarn.clear()
+    with caplog.at_level("DEBUG"):
+        image = read_image(tmp_path / "series")
+        facts_of(tmp_path / "series")
+    assert np.asarray(image.data).shape == (3, 8, 9)
+    assert "Jane" not in caplog.text
+    assert not any("Jane" in str(each.message) for each in recwarn)

@@ -12,7 +12,6 @@ References
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.dicom.kinds import refuse_no_image
-from napari_dmoe.imaging.dicom.library import pydicom_package
+from napari_dmoe.imaging.dicom.library import nothing_told, pydicom_package
 from napari_dmoe.imaging.dicom.patient import PATIENT_TAGS, facts_in
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import ImageReadError
@@ -154,8 +153,7 @@ def read_header(path: Path) -> Header:
     pydicom = pydicom_package()
     _refuse_bomb(path)
     try:
-        with warnings.catch_warnings():  # which repeat what stands in the file
-            warnings.simplefilter("ignore")
+        with nothing_told():
             dataset = pydicom.dcmread(
                 path, stop_before_pixels=True, force=True, specific_tags=list(TAGS)
             )

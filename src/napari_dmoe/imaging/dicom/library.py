@@ -5,8 +5,12 @@ What is DICOM is told by a file's first bytes, so that other folders cost little
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -47,6 +51,26 @@ def pydicom_package() -> Any:
             "pip install 'napari-dmoe[dicom]'"
         ) from None
     return pydicom
+
+
+@contextmanager
+def nothing_told() -> Iterator[None]:
+    """Keep pydicom's warnings to itself, which repeat a header's values, such as names.
+
+    What matters is told by who reads or writes.
+    """
+    thread, logger = threading.get_ident(), logging.getLogger("pydicom")
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_of_others)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(is_of_others)
 
 
 def is_dicom_file(path: Path) -> bool:

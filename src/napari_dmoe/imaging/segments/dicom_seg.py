@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.dicom.library import nothing_told
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.segments.meaning import Coded, Segment
 from napari_dmoe.imaging.segments.series import (
     Series,
     dicom_packages,
-    nothing_told,
     series_under,
 )
 from napari_dmoe.imaging.segments.volume import MaskVolume

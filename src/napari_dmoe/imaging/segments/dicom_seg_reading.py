@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_dmoe.imaging.segments.series import dicom_packages, nothing_told
+from napari_dmoe.imaging.dicom.library import nothing_told
+from napari_dmoe.imaging.segments.series import dicom_packages
 from napari_dmoe.imaging.segments.volume import moved_onto
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres

@@ -5,13 +5,9 @@ It is what a DICOM-SEG refers to. For reading images see the readers.
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.dicom.library import nothing_told
 from napari_dmoe.imaging.segments.volume import MaskVolume, moved_onto
 from napari_dmoe.imaging.spatial import ImageReadError
 
@@ -48,26 +45,6 @@ def dicom_packages(doing: str) -> tuple[Any, Any]:
             f"{doing} needs pydicom and highdicom: pip install 'napari-dmoe[dicom]'"
         ) from error
     return pydicom, highdicom
-
-
-@contextmanager
-def nothing_told() -> Iterator[None]:
-    """Keep pydicom's warnings to itself, which repeat a header's values, such as names.
-
-    What matters is told by who reads or writes.
-    """
-    thread, logger = threading.get_ident(), logging.getLogger("pydicom")
-
-    def is_of_others(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger.addFilter(is_of_others)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.removeFilter(is_of_others)
 
 
 _UIDS = (
