@@ -148,7 +148,7 @@ def test_what_breaks_the_standard_is_not_logged_with_its_values(
         write_series(
             tmp_path / "series",
             np.zeros((3, 8, 9), np.int16),
-            StudyInstanceUID="Invented^Jane",
+            SeriesInstanceUID="Invented^Jane",
             PatientAge="Jane's",
             PatientBirthDate="Jane",
         )
